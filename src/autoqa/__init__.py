@@ -1,0 +1,1 @@
+"""Pull-request quality: checklists, test manifests and compliance reports. Comes in a later issue."""

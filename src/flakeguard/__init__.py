@@ -1,0 +1,1 @@
+"""Test evidence: reports in, verdicts with evidence out."""

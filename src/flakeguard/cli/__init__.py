@@ -1,0 +1,3 @@
+"""The `flakeguard` command."""
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL backend: database, authentication, HTTP kit, monitoring. Usable alone."""
