@@ -1,3 +1,120 @@
-"""The `flakeguard` command."""
+"""The `flakeguard` command.
+
+Commands are named in one table and imported only when they are called: `flakeguard upload` on a CI runner must
+neither need nor pay for the server's packages. To add a command, add a line to `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from flakeguard.cli.output import ExitCode, fail
+
+DISTRIBUTION = "flakeguard-suite"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command lives.
+
+    Attributes:
+        target: `module:attribute`; the attribute is a function (one command) or a `typer.Typer` (a group of them).
+        summary: the line shown by `flakeguard --help`, kept here so that help imports nothing.
+    """
+
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "upload": Entry("flakeguard.cli.upload:upload", "Send test reports from any CI to a FlakeGuard server."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """A command that is imported when its arguments are parsed, and not when it is listed."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name=name, help=entry.summary, short_help=entry.summary)
+        self._entry = entry
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Import the real command and let it parse `args`."""
+        command = load(str(self.name), self._entry)
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+class LazyGroup(TyperGroup):
+    """The root group, filled from `COMMANDS`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.add_command(LazyCommand(name, entry), name)
+
+
+def load(name: str, entry: Entry) -> Any:
+    """Import a command of the table and return it in the shape the command line parser wants.
+
+    Args:
+        name: the command as typed.
+        entry: its line in the table.
+
+    Raises:
+        typer.Exit: with code 2 when packages of the server or of the embedded servers are not installed.
+    """
+    module_name, _, attribute = entry.target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"flakeguard", "fluxbase", "autoqa"}:
+            raise
+        fail(
+            ExitCode.USAGE,
+            f"`flakeguard {name}` needs the Python package {error.name}, which is not installed.",
+            hint=f'Install the server\'s packages: pip install "{DISTRIBUTION}[server,embedded]"',
+        )
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_command(found)
+        group.name = name
+        return group
+    single = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    single.command(name)(found)
+    return typer.main.get_command(single)
+
+
+def _show_version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"flakeguard {metadata.version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+# Locals are never shown in a traceback: they may hold the project key.
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
+    ] = False,
+) -> None:
+    """Test evidence: reports in, verdicts with evidence out. Exit codes are listed in docs/cli.md."""
+
+
 def main() -> None:
     """Run the command line."""
+    app()

@@ -1,0 +1,10 @@
+"""Organisations, projects, uploads, test evidence."""
+
+from fluxbase.db.migrate import run_sql_beside
+
+revision = "0001_evidence"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql_beside(__file__)

@@ -1,0 +1,65 @@
+"""FlakeGuard's settings: the backend's under the names of FlakeGuard's runbooks, and its own."""
+
+import os
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator
+
+from fluxbase.settings import Environment, LogFormat, Settings, SignupPolicy, names
+
+MEBIBYTE = 1024 * 1024
+
+
+class FlakeGuardSettings(Settings):
+    """Read from the environment; see docs/configuration.md for each variable."""
+
+    environment: Environment = Field(Environment.DEV, validation_alias=names("FG_ENV", "NODE_ENV"))
+    port: int = Field(3000, ge=0, le=65535, validation_alias=names("PORT"))
+    host: str = Field("127.0.0.1", validation_alias=names("HOST"))
+    public_url: str | None = Field(None, validation_alias=names("FG_PUBLIC_URL"))
+    database_url: SecretStr | None = Field(None, validation_alias=names("FG_DATABASE_DSN", "DATABASE_URL"))
+    database_owner_url: SecretStr | None = Field(
+        None, validation_alias=names("FG_DATABASE_OWNER_DSN", "DATABASE_OWNER_URL")
+    )
+    database_max_connections: int = Field(10, ge=2, validation_alias=names("FG_DATABASE_MAX_CONNECTIONS"))
+    jwt_secret: SecretStr | None = Field(None, validation_alias=names("FG_JWT_SECRET", "JWT_SECRET"))
+    session_days: int = Field(30, ge=1, validation_alias=names("FG_SESSION_DAYS"))
+    password_min_length: int = Field(12, ge=8, validation_alias=names("FG_PASSWORD_MIN_LENGTH"))
+    signup_policy: SignupPolicy = Field(SignupPolicy.OPEN, validation_alias=names("FG_SIGNUP_POLICY"))
+    signin_attempts_per_minute: int = Field(10, ge=1, validation_alias=names("FG_SIGNIN_PER_MINUTE"))
+    trusted_proxies: Any = Field((), validation_alias=names("FG_TRUSTED_PROXIES"))
+    body_limit_bytes: int = Field(2 * MEBIBYTE, ge=1024, validation_alias=names("FG_MAX_BODY_BYTES"))
+    log_level: str = Field("info", validation_alias=names("FG_LOG_LEVEL", "LOG_LEVEL"))
+    log_format: LogFormat = Field(LogFormat.JSON, validation_alias=names("FG_LOG_FORMAT"))
+
+    rate_limit_rpm: int = Field(120, ge=1, validation_alias=names("FG_RATE_LIMIT_RPM"))
+    max_upload_bytes: int = Field(256 * MEBIBYTE, ge=1024, validation_alias=names("FG_MAX_UPLOAD_BYTES"))
+    max_upload_files: int = Field(20, ge=1, validation_alias=names("FG_MAX_UPLOAD_FILES"))
+    max_file_bytes: int = Field(128 * MEBIBYTE, ge=1024, validation_alias=names("FG_MAX_FILE_BYTES"))
+    max_wait_seconds: int = Field(30, ge=0, validation_alias=names("FG_MAX_WAIT_SECONDS"))
+
+    worker_concurrency: int = Field(5, ge=1, validation_alias=names("WORKER_CONCURRENCY"))
+    worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
+    health_check_port: int = Field(8080, ge=0, le=65535, validation_alias=names("HEALTH_CHECK_PORT"))
+
+    lookback_days: int = Field(30, ge=1, validation_alias=names("FG_LOOKBACK_DAYS"))
+    window_size: int = Field(100, ge=10, le=1000, validation_alias=names("FG_WINDOW_SIZE"))
+    min_runs: int = Field(5, ge=1, validation_alias=names("FG_MIN_RUNS"))
+    flaky_threshold: float = Field(0.1, ge=0, le=1, validation_alias=names("FG_FLAKY_THRESHOLD"))
+    score_weights: Any = Field((0.4, 0.3, 0.2, 0.1), validation_alias=names("FG_SCORE_WEIGHTS"))
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _node_spelling(cls, value: Any) -> Any:
+        # NODE_ENV=production must win over a forgotten FG_ENV: a typo must not open an empty database.
+        if os.environ.get("NODE_ENV") == "production" or value == "production":
+            return Environment.PROD
+        return Environment.DEV if value in ("development", "test") else value
+
+    @field_validator("score_weights", mode="before")
+    @classmethod
+    def _four_weights(cls, value: Any) -> Any:
+        weights = tuple(float(part) for part in value.split(",")) if isinstance(value, str) else tuple(value)
+        if len(weights) != 4 or any(w < 0 for w in weights) or abs(sum(weights) - 1) > 1e-9:  # noqa: PLR2004 -- the four parts
+            raise ValueError("are four numbers that sum to 1: failure rate, inconsistency, recency, branch diversity")
+        return weights

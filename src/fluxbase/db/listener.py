@@ -1,0 +1,51 @@
+"""LISTEN on a connection of its own, which comes back by itself when PostgreSQL does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import structlog
+
+logger = structlog.get_logger(__name__)
+
+type Handler = Callable[[str], Awaitable[None] | None]
+
+_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 5.0
+
+
+class Listener:
+    """Calls `handler(payload)` for each notification on `channel`, and `handler("")` after every (re)connection.
+
+    The empty call is because notifications sent while nobody listened are gone: the handler looks for itself.
+    """
+
+    def __init__(self, dsn: str, channel: str, handler: Handler) -> None:
+        self._dsn = dsn
+        self._channel = channel
+        self._handler = handler
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            try:
+                await self._listen_once()
+                delay = _FIRST_DELAY_SECONDS
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                logger.warning("connection closed", channel=self._channel, error=str(error), retry_seconds=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+
+    async def _listen_once(self) -> None:
+        inbox: asyncio.Queue[str | None] = asyncio.Queue()
+        connection = await asyncpg.connect(self._dsn)
+        try:
+            connection.add_termination_listener(lambda _connection: inbox.put_nowait(None))
+            await connection.add_listener(self._channel, lambda _c, _pid, _channel, payload: inbox.put_nowait(payload))
+            inbox.put_nowait("")
+            while (payload := await inbox.get()) is not None:
+                outcome = self._handler(payload)
+                if outcome is not None:
+                    await outcome
+        finally:
+            connection.terminate()

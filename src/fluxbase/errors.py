@@ -1,0 +1,70 @@
+"""Errors that Fluxbase raises on purpose. One table in `fluxbase.http.errors` maps them to statuses."""
+
+
+class FluxbaseError(Exception):
+    """Base of all: `code` is stable and for machines, the text says what happened and what to do."""
+
+    code = "internal_error"
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        if code is not None:
+            self.code = code
+
+
+class ConfigurationError(FluxbaseError):
+    """A setting is missing or cannot be used."""
+
+    code = "configuration_error"
+
+
+class InvalidRequestError(FluxbaseError):
+    """The request cannot be understood."""
+
+    code = "invalid_request"
+
+
+class NotAuthenticatedError(FluxbaseError):
+    """Sign in first."""
+
+    code = "not_authenticated"
+
+
+class PermissionDeniedError(FluxbaseError):
+    """You may not do this."""
+
+    code = "permission_denied"
+
+
+class NotFoundError(FluxbaseError):
+    """There is no such thing, or it is not yours to see."""
+
+    code = "not_found"
+
+
+class ConflictError(FluxbaseError):
+    """It exists already, or has changed meanwhile."""
+
+    code = "conflict"
+
+
+class PayloadTooLargeError(FluxbaseError):
+    """The request body is larger than this server takes."""
+
+    code = "payload_too_large"
+
+
+class RateLimitError(FluxbaseError):
+    """Too many requests."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str = "", *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnavailableError(FluxbaseError):
+    """A server this one needs cannot be reached; try again shortly."""
+
+    code = "service_unavailable"

@@ -1,0 +1,54 @@
+"""What a process holds open: the pool, Redis, an HTTP client, a clock. Made at the entry point, passed down."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from fluxbase.db import Database
+
+
+def utc_now() -> datetime:
+    """The wall clock, always with a zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the servers are, resolved: the owner's and the runtime's database, Redis, and the installation's secret."""
+
+    owner_dsn: str
+    runtime_dsn: str
+    redis_url: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Open connections of one process."""
+
+    addresses: Addresses
+    database: Database
+    redis: "Redis[str]"
+    now: Callable[[], datetime] = utc_now
+
+
+@asynccontextmanager
+async def open_resources(
+    addresses: Addresses, *, application_name: str, max_connections: int = 10
+) -> AsyncGenerator[Resources]:
+    """Open everything, close it in reverse order.
+
+    Raises:
+        OSError, asyncpg.PostgresError: PostgreSQL cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        database = await Database.open(
+            addresses.runtime_dsn, max_connections=max_connections, application_name=application_name
+        )
+        stack.push_async_callback(database.close)
+        redis: Redis[str] = Redis.from_url(addresses.redis_url, decode_responses=True)  # pyright: ignore[reportUnknownMemberType] -- redis-py's from_url takes **kwargs untyped
+        stack.push_async_callback(redis.aclose)
+        yield Resources(addresses=addresses, database=database, redis=redis)
