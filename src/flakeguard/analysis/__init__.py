@@ -1,0 +1,1 @@
+"""From attempts to verdicts: pure functions over a test's last runs."""
