@@ -31,8 +31,13 @@ class Resources:
 
     addresses: Addresses
     database: Database
-    redis: "Redis[str]"
+    redis: Redis
     now: Callable[[], datetime] = utc_now
+
+
+def connect_redis(url: str) -> Redis:
+    """A client whose answers are text (BullMQ measured 2-3 times faster so). Connects on first use."""
+    return Redis.from_url(url, decode_responses=True)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
 
 
 @asynccontextmanager
@@ -49,6 +54,6 @@ async def open_resources(
             addresses.runtime_dsn, max_connections=max_connections, application_name=application_name
         )
         stack.push_async_callback(database.close)
-        redis: Redis[str] = Redis.from_url(addresses.redis_url, decode_responses=True)  # pyright: ignore[reportUnknownMemberType] -- redis-py's from_url takes **kwargs untyped
+        redis = connect_redis(addresses.redis_url)
         stack.push_async_callback(redis.aclose)
         yield Resources(addresses=addresses, database=database, redis=redis)

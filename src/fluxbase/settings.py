@@ -39,14 +39,21 @@ class Settings(BaseSettings):
     """What every role needs. Applications subclass it with names of their own for the same fields."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     environment: Environment = Field(Environment.DEV, validation_alias=names("FLUXBASE_ENV"))
     host: str = Field("127.0.0.1", validation_alias=names("FLUXBASE_SERVER_HOST", "HOST"))
     port: int = Field(8080, ge=0, le=65535, validation_alias=names("FLUXBASE_SERVER_PORT", "PORT"))
     public_url: str | None = Field(None, validation_alias=names("FLUXBASE_PUBLIC_URL"))
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=names("FLUXBASE_TRUSTED_PROXIES"))
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=names("FLUXBASE_TRUSTED_PROXIES")
+    )
 
     database_url: SecretStr | None = Field(None, validation_alias=names("FLUXBASE_DATABASE_URL", "DATABASE_URL"))
     database_owner_url: SecretStr | None = Field(None, validation_alias=names("FLUXBASE_DATABASE_OWNER_URL"))
@@ -93,7 +100,8 @@ class Settings(BaseSettings):
         ]
         if missing:
             raise ValueError(
-                f"production needs {', '.join(missing)}; the embedded servers and generated secrets are for FG_ENV=dev only"
+                f"production needs {', '.join(missing)}; "
+                "the embedded servers and generated secrets are for FG_ENV=dev only"
             )
         if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value()) < 32:  # noqa: PLR2004 -- HS256's size
             raise ValueError("the JWT secret must be at least 32 characters in production")

@@ -44,7 +44,7 @@ async def _keep_settings(_connection: Connection) -> None:
     """Stand in for asyncpg's reset: nothing outlives a transaction here."""
 
 
-async def _speak_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 

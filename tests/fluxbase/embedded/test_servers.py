@@ -1,0 +1,91 @@
+"""The embedded servers: joined, kept, stopped by the last; in private folders too."""
+
+import asyncio
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from fluxbase.embedded import Home, join_servers
+from fluxbase.embedded.ports import free_port, port_or_next
+from fluxbase.embedded.postgres import EmbeddedPostgres, wheel_archive
+from fluxbase.embedded.valkey import EmbeddedValkey, wheel_program
+from fluxbase.resources import connect_redis
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    home = Home(private / "home")
+    yield home
+    shutil.rmtree(home.servers)
+
+
+def value(dsn: str, sql: str) -> object:
+    async def ask() -> object:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def set_key(url: str, key: str, text: str | None = None) -> str | None:
+    async def ask() -> str | None:
+        client = connect_redis(url)
+        if text is not None:
+            await client.set(key, text)
+        found = await client.get(key)
+        await client.aclose()
+        return found
+
+    return asyncio.run(ask())
+
+
+def visit(path: Path, inside: Event, leave: Event) -> None:
+    with join_servers(Home(path), "flakeguard"):
+        inside.set()
+        leave.wait(60)
+
+
+def test_servers_are_joined_kept_and_stopped_by_the_last(home: Home) -> None:
+    postgres, valkey = EmbeddedPostgres(home, wheel_archive()), EmbeddedValkey(home, wheel_program())
+    context = multiprocessing.get_context("spawn")
+    inside, leave = context.Event(), context.Event()
+    with join_servers(home, "flakeguard") as servers:
+        set_key(servers.redis_url, "kept", "42")
+        other = context.Process(target=visit, args=(home.path, inside, leave))
+        other.start()
+        assert inside.wait(60)
+    assert postgres.is_running(), "somebody else still uses it"
+    assert valkey.is_running()
+    leave.set()
+    other.join(60)
+    assert not postgres.is_running()
+    assert not valkey.is_running()
+
+    with join_servers(home, "flakeguard") as again:
+        assert set_key(again.redis_url, "kept") == "42"
+        assert value(again.owner_dsn, "SELECT current_database()") == "flakeguard"
+
+
+def test_secret_is_made_once_and_private(home: Home) -> None:
+    assert home.secret() == home.secret()
+    assert (home.path / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_busy_port_moves_aside() -> None:
+    import socket
+
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", free_port()))
+        busy.listen()
+        port = busy.getsockname()[1]
+        assert port_or_next("127.0.0.1", port) != port

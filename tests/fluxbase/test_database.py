@@ -1,0 +1,70 @@
+"""Transactions as a role with claims; queries from files; migrations."""
+
+import asyncpg
+import pytest
+
+from fluxbase.db import ANONYMOUS, SERVICE, Claims, Queries
+from fluxbase.db.migrate import migrate
+from fluxbase.resources import Addresses, Resources
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_a_transaction_runs_as_its_role_and_leaves_nothing_behind(resources: Resources) -> None:
+    async with resources.database.transaction(Claims("authenticated", NOBODY, {"project_id": 7})) as connection:
+        assert await connection.fetchval("SELECT current_user") == "authenticated"
+        assert str(await connection.fetchval("SELECT auth.uid()")) == NOBODY
+        assert await connection.fetchval("SELECT auth.jwt() ->> 'project_id'") == "7"
+    async with resources.database.pool.acquire() as connection:
+        assert await connection.fetchval("SELECT current_user") == "fluxbase_runtime"
+        assert not await connection.fetchval("SELECT current_setting('request.jwt.claims', true)")
+
+
+async def test_a_transaction_that_raises_writes_nothing(resources: Resources) -> None:
+    with pytest.raises(ValueError, match="no"):
+        async with resources.database.transaction() as connection:
+            await connection.execute("INSERT INTO organizations (name, slug) VALUES ('a', 'aaa')")
+            raise ValueError("no")
+    async with resources.database.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM organizations") == 0
+
+
+async def test_the_runtime_role_owns_nothing(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
+    owned = await owner.fetchval(
+        "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname = 'fluxbase_runtime'"
+    )
+    assert owned == 0
+    assert not await owner.fetchval("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = 'fluxbase_runtime'")
+
+
+async def test_anonymous_sees_no_table_of_ours(resources: Resources) -> None:
+    async with resources.database.transaction(ANONYMOUS) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT * FROM projects")
+
+
+async def test_migrating_again_changes_nothing_and_the_runbook_reads_the_version(
+    addresses: Addresses, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    import asyncio
+
+    await asyncio.to_thread(migrate, addresses.owner_dsn)
+    version = await owner.fetchval("SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1")
+    assert version.startswith("0001_")
+    await owner.execute("REINDEX INDEX idx_flake_events_created_at")
+    await owner.execute("DELETE FROM flake_events WHERE created_at < NOW() - INTERVAL '180 days'")
+
+
+async def test_service_role_sees_all(resources: Resources) -> None:
+    async with resources.database.transaction(SERVICE) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM auth.users") == 0
+
+
+def test_queries_are_found_by_name() -> None:
+    queries = Queries("here", "-- name: one\nSELECT 1\n-- name: two\nSELECT 2;\n")
+    assert queries["two"] == "SELECT 2;"
+    assert dict(queries.items()) == {"one": "SELECT 1", "two": "SELECT 2;"}
+    with pytest.raises(KeyError, match="three"):
+        queries["three"]
+    with pytest.raises(ValueError, match="twice"):
+        Queries("here", "-- name: one\nSELECT 1\n-- name: one\nSELECT 2")
