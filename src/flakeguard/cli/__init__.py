@@ -1,7 +1,7 @@
 """The `flakeguard` command.
 
-Commands are named in one table and imported only when they are called: `flakeguard upload` on a CI runner must
-neither need nor pay for the server's packages. To add a command, add a line to `COMMANDS`.
+Commands are named in one table and imported only when they are called: `flakeguard upload` on a CI runner
+must neither need nor pay for the server's packages. To add a command, add a line to `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Entry:
     """Where a command lives.
 
     Attributes:
-        target: `module:attribute`; the attribute is a function (one command) or a `typer.Typer` (a group of them).
+        target: `module:attribute`; the attribute is a function (one command) or a `typer.Typer` (a group of
+            them).
         summary: the line shown by `flakeguard --help`, kept here so that help imports nothing.
     """
 

@@ -2,12 +2,14 @@
 
 One pure function per system: environment in, `CiContext` out. Three traps are met here and nowhere else:
 
-- *The merge commit.* On pull requests several systems build a merge commit that nobody wrote (and that changes when
-  the base moves). The commit of the pull request is what people know, so it is preferred wherever it is told.
-- *A fork's `main`.* A pull request from the default branch of a fork must not look like the project's own default
-  branch, or its failures would break `main`: branches of forks are written `owner:branch`, as GitHub labels them.
-- *Numbers that are unique only somewhere.* The run id is part of a run's identity. Where a build number is unique
-  per job only, a stable id is made from the build's address (`stable_run_id`).
+- *The merge commit.* On pull requests several systems build a merge commit that nobody wrote (and that
+  changes when the base moves). The commit of the pull request is what people know, so it is preferred
+  wherever it is told.
+- *A fork's `main`.* A pull request from the default branch of a fork must not look like the project's own
+  default branch, or its failures would break `main`: branches of forks are written `owner:branch`, as GitHub
+  labels them.
+- *Numbers that are unique only somewhere.* The run id is part of a run's identity. Where a build number is
+  unique per job only, a stable id is made from the build's address (`stable_run_id`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class CiContext:
         run_id: identifies the run within provider and repository.
         run_attempt: counts from 1; a rerun of the same run has a higher one.
         job_name: name shared by all shards of a job.
-        job_variant: what tells apart jobs of one name that run the same tests (operating system, matrix values).
+        job_variant: what tells apart jobs of one name that run the same tests (operating system, matrix
+            values).
         started_at: RFC 3339, as the system gave it.
         from_fork: whether this is a pull request from a fork; None when the system does not say.
         by_dependabot: whether Dependabot started the run (such runs get no secrets either).
@@ -79,8 +82,9 @@ def detect(env: Environment, github_event: GitHubEvent | None = None) -> CiConte
 def from_github_actions(env: Environment, event: GitHubEvent) -> CiContext:
     """Read GitHub Actions.
 
-    On `pull_request`, `GITHUB_SHA` is the merge commit and `GITHUB_REF_NAME` is `12/merge`: the head comes from the
-    event. On `workflow_run` (the way to report for forks) everything comes from the run that was tested.
+    On `pull_request`, `GITHUB_SHA` is the merge commit and `GITHUB_REF_NAME` is `12/merge`: the head comes
+    from the event. On `workflow_run` (the way to report for forks) everything comes from the run that was
+    tested.
     """
     tested_run = _section(event, "workflow_run")
     if env.get("GITHUB_EVENT_NAME") == "workflow_run" and tested_run:
@@ -137,8 +141,9 @@ def _from_workflow_run(env: Environment, run: GitHubEvent) -> CiContext:
 def from_gitlab(env: Environment) -> CiContext:
     """Read GitLab CI.
 
-    A retried job has a new `CI_JOB_ID` and no attempt number, so the job's id is the run's id. `CI_JOB_NAME` carries
-    the shard (`rspec 1/5`) or the matrix values (`rspec: [ruby, linux]`): the first is cut, the second is the variant.
+    A retried job has a new `CI_JOB_ID` and no attempt number, so the job's id is the run's id. `CI_JOB_NAME`
+    carries the shard (`rspec 1/5`) or the matrix values (`rspec: [ruby, linux]`): the first is cut, the
+    second is the variant.
     """
     source, target = env.get("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"), env.get("CI_MERGE_REQUEST_PROJECT_PATH")
     from_fork = bool(source and target and source != target)
@@ -167,8 +172,9 @@ def from_gitlab(env: Environment) -> CiContext:
 def from_jenkins(env: Environment) -> CiContext:
     """Read Jenkins (freestyle, pipeline and multibranch, with the Git plugin's variables).
 
-    In a multibranch project the job's last part is the branch; it is no part of the job's name here, because the same
-    job on another branch is the same job. Build numbers count per branch there, so the run's id is made of its address.
+    In a multibranch project the job's last part is the branch; it is no part of the job's name here, because
+    the same job on another branch is the same job. Build numbers count per branch there, so the run's id is
+    made of its address.
     """
     branch = env.get("CHANGE_BRANCH") or env.get("BRANCH_NAME") or env.get("GIT_LOCAL_BRANCH")
     branch = branch or (env.get("GIT_BRANCH") or "").removeprefix("origin/")
@@ -193,7 +199,7 @@ def from_jenkins(env: Environment) -> CiContext:
 
 
 def from_circleci(env: Environment) -> CiContext:
-    """Read CircleCI. All nodes of a parallel job share one build number; `CIRCLE_PR_NUMBER` exists for forks only."""
+    """Read CircleCI: nodes of a parallel job share a build number; only forks have `CIRCLE_PR_NUMBER`."""
     owner, name = env.get("CIRCLE_PROJECT_USERNAME"), env.get("CIRCLE_PROJECT_REPONAME")
     pull_url = env.get("CIRCLE_PULL_REQUEST", "")
     return CiContext(
@@ -212,7 +218,7 @@ def from_circleci(env: Environment) -> CiContext:
 
 
 def from_buildkite(env: Environment) -> CiContext:
-    """Read Buildkite. `BUILDKITE_PULL_REQUEST` is the text `false` outside pull requests; retries are counted from 0."""
+    """Read Buildkite: `BUILDKITE_PULL_REQUEST` is `false` outside pull requests; retries count from 0."""
     pull = _number(env.get("BUILDKITE_PULL_REQUEST"))
     repository = _repository_of(env.get("BUILDKITE_REPO"))
     head = _repository_of(env.get("BUILDKITE_PULL_REQUEST_REPO")) if pull else None
@@ -285,7 +291,7 @@ def _is_fork(head: GitHubEvent, base: GitHubEvent) -> bool:
 
 
 def _runner_variant(env: Environment) -> str | None:
-    """Linux is not Windows: matrix legs share `GITHUB_JOB`, and only the runner's own variables tell them apart."""
+    """Linux is not Windows: matrix legs share `GITHUB_JOB`, only the runner tells them apart."""
     system, processor = env.get("RUNNER_OS"), env.get("RUNNER_ARCH")
     return "-".join(part.lower() for part in (system, processor) if part) or None
 

@@ -1,6 +1,7 @@
 """What every command prints through: consoles, exit codes, warnings, JSON, progress.
 
-Results go to standard output; progress, warnings and errors go to standard error, so that `--json` can be piped.
+Results go to standard output; progress, warnings and errors go to standard error, so that `--json` can be
+piped.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NoReturn
@@ -92,7 +93,7 @@ def _annotate(level: str, message: str, hint: str | None) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int, *, quiet: bool = False) -> Iterator[tuple[Progress, TaskID]]:
+def progress(description: str, total: int, *, quiet: bool = False) -> Generator[tuple[Progress, TaskID]]:
     """Show a progress bar on standard error while the block runs; silent where there is no terminal.
 
     Args:
