@@ -103,6 +103,12 @@ class ReportInfo:
     warnings: list[str] = field(default_factory=list[str])
     recovered: bool = False
 
+    def clear(self) -> None:
+        """Back to the beginning, for another reading of the same file."""
+        fresh = ReportInfo()
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
+
 
 class ReportError(Exception):
     """This file cannot be read as a report; other files of the same upload are not concerned."""

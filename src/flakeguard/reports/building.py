@@ -1,0 +1,479 @@
+"""From the events of an XML parser to attempts: what the elements of JUnit's dialects mean.
+
+The builder knows no parser. It takes `start`, `end`, `text` and `rows`, puts finished attempts into `ready`
+and what it learns beside them into a `ReportInfo`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from flakeguard.reports.condensing import Rows
+from flakeguard.reports.frameworks import FormatEvidence
+from flakeguard.reports.identity import normalise_file
+from flakeguard.reports.model import (
+    SUITE_SEPARATOR,
+    Limits,
+    Outcome,
+    ParsedAttempt,
+    ReportInfo,
+)
+from flakeguard.reports.roots import ROOTS, local_name, not_a_report
+from flakeguard.reports.texts import TextSink, clean, cut, name_within
+from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line, parse_seconds, parse_timestamp
+
+SUITE_CASE_NAME = "<init>"
+"""Name of the test case that stands for a suite which itself failed (Jenkins names it so)."""
+
+type Attributes = Mapping[str, str]
+type _Text = Literal["details", "system-out", "system-err", "property"]
+
+_SKIPPING_STATUSES = frozenset(
+    {"disabled", "notrun", "ignored", "skipped", "suppressed", "pending", "notexecuted", "inactive", "todo"}
+)
+_FAILURE_ELEMENTS = {"failure": Outcome.FAILED, "error": Outcome.ERROR}
+_RERUN_ELEMENTS = {
+    "flakyFailure": Outcome.FAILED,
+    "flakyError": Outcome.ERROR,
+    "rerunFailure": Outcome.FAILED,
+    "rerunError": Outcome.ERROR,
+}
+_FAILING_STATUSES = {
+    "failed": Outcome.FAILED,
+    "fail": Outcome.FAILED,
+    "failure": Outcome.FAILED,
+    "error": Outcome.ERROR,
+    "errored": Outcome.ERROR,
+}
+_NEXTEST_FLAKY = "flaky failure"  # passed in the end, but nextest was told to fail the run for it
+
+
+class TooDeepError(Exception):
+    """Elements are nested deeper than any report nests them."""
+
+
+class _Execution:
+    """One execution while its elements are read."""
+
+    __slots__ = ("details", "failure_type", "location", "message", "outcome", "seconds", "system_err", "system_out")
+
+    def __init__(self, outcome: Outcome = Outcome.PASSED) -> None:
+        self.outcome = outcome
+        self.failure_type: str | None = None
+        self.message: str | None = None
+        self.details: list[str] = []
+        self.location: str | None = None
+        self.system_out: list[str] = []
+        self.system_err: list[str] = []
+        self.seconds: float | None = None
+
+
+class _Case:
+    """One `<testcase>` while its elements are read."""
+
+    __slots__ = ("attributes", "has_outcome", "main", "outer", "reruns", "skipped")
+
+    def __init__(self, attributes: Attributes, outer: "_Case | None") -> None:
+        self.attributes = attributes
+        self.main = _Execution()
+        self.reruns: list[tuple[bool, _Execution]] = []  # whether flaky (a pass followed), the execution
+        self.skipped = False
+        self.has_outcome = False
+        self.outer = outer
+
+
+class AttemptBuilder:
+    """Builds attempts from parser events; see the module's text for the protocol."""
+
+    def __init__(self, info: ReportInfo, limits: Limits) -> None:
+        self.info = info
+        self.ready: list[ParsedAttempt] = []
+        self.text_wanted = False
+        self.began = False
+        self._limits = limits
+        self._path: list[str] = []  # names of the open elements
+        self._suites: list[tuple[str, str | None]] = []  # what to go back to when a suite ends
+        self._suite = ""
+        self._file: str | None = None
+        self._case: _Case | None = None
+        self._execution: _Execution | None = None  # the rerun that is open, inside a case
+        self._suite_failure: _Execution | None = None
+        self._sink: TextSink | None = None
+        self._sink_depth = 0
+        self._sink_kind: _Text = "details"
+        self._property: str | None = None
+        self._files: dict[str, str] = {}
+        self._evidence = FormatEvidence()
+        self._starts: dict[str, Callable[[str, Attributes], None]] = {
+            "testsuites": self._start_root,
+            "testrun": self._start_root,
+            "testsuite": self._start_suite,
+            "testcase": self._start_case,
+            "property": self._start_property,
+            "failure": self._start_failure,
+            "error": self._start_failure,
+            "skipped": self._start_skipped,
+            "ignored": self._start_skipped,
+            "system-out": self._start_output,
+            "system-err": self._start_output,
+            **dict.fromkeys(_RERUN_ELEMENTS, self._start_rerun),
+        }
+        self._ends: dict[str, Callable[[], None]] = {
+            "testsuite": self._end_suite,
+            "testcase": self._end_case,
+            "failure": self._end_failure,
+            "error": self._end_failure,
+            **dict.fromkeys(_RERUN_ELEMENTS, self._end_rerun),
+        }
+
+    # -- the protocol -------------------------------------------------------------------------------------
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        """An element begins.
+
+        Raises:
+            ReportError: the document's root is no report's root.
+            TooDeepError: the limit of nesting is passed.
+        """
+        name = local_name(name)
+        if not self._path and name not in ROOTS:
+            raise not_a_report(name)
+        self.began = True
+        self._path.append(name)
+        if len(self._path) > self._limits.depth:
+            raise TooDeepError
+        handler = self._starts.get(name)
+        if handler is not None:
+            handler(name, attributes)
+
+    def end(self) -> None:
+        """The innermost open element ends."""
+        if not self._path:
+            return
+        if self._sink is not None and len(self._path) == self._sink_depth:
+            self._end_text()
+        handler = self._ends.get(self._path.pop())
+        if handler is not None:
+            handler()
+
+    def text(self, piece: str) -> None:
+        """Text inside the innermost open element; only wanted while `text_wanted` is true."""
+        if self._sink is not None:
+            self._sink.add(piece)
+
+    def rows(self, rows: Rows) -> None:
+        """A run of plain passing cases that the condenser took out."""
+        if not self._path:
+            return
+        suite, file = self._suite, self._file
+        append, make = self.ready.append, tuple.__new__
+        if not self.info.attempts:
+            self._evidence.first_case({"classname": rows.values[0][rows.class_name]}, self._path[-1])
+        self.info.attempts += len(rows.values)
+        for row in rows.values:
+            try:
+                seconds = float(row[rows.time])
+                if not 0 <= seconds < IMPLAUSIBLE_SECONDS:
+                    seconds = self._seconds(row[rows.time])
+            except ValueError:
+                seconds = self._seconds(row[rows.time])
+            if rows.file >= 0:
+                file = self._normalised(row[rows.file])
+            line = parse_line(row[rows.line]) if rows.line >= 0 else None
+            append(
+                make(
+                    ParsedAttempt,
+                    (
+                        suite,
+                        file,
+                        row[rows.class_name],
+                        row[rows.name],
+                        line,
+                        Outcome.PASSED,
+                        seconds,
+                        None,
+                        None,
+                        None,
+                        None,
+                        None,
+                    ),
+                )
+            )
+
+    def finish(self) -> None:
+        """The document ended: settle what can only be said at the end."""
+        self.info.format = self._evidence.verdict()
+
+    def abandon(self) -> None:
+        """The document ended too early: keep what is certain of the open elements.
+
+        A case that already showed a failure, a skip or a rerun counts; one that showed nothing may have
+        been about to, and is left out with a warning.
+        """
+        while self._path:
+            case = self._case
+            if self._path[-1] == "testcase" and case is not None and not case.has_outcome:
+                self.warn(f"the file ends inside test case {self._label(case)}: it is left out")
+                self._case = case.outer
+                self._path.pop()
+                continue
+            self.end()
+
+    def warn(self, message: str) -> None:
+        """Record a warning, once, within the limit."""
+        warnings = self.info.warnings
+        if len(warnings) < self._limits.warnings and message not in warnings:
+            warnings.append(message)
+
+    # -- suites and cases ---------------------------------------------------------------------------------
+
+    def _start_root(self, name: str, attributes: Attributes) -> None:
+        if len(self._path) > 1:
+            return
+        self._evidence.root(name, attributes)
+        self.info.declared_seconds = parse_seconds(attributes.get("time"))
+        self._notice_timestamp(attributes)
+
+    def _start_suite(self, name: str, attributes: Attributes) -> None:
+        if len(self._path) == 1:
+            self._start_root(name, attributes)
+        self.info.suites += 1
+        self._evidence.suite(attributes)
+        self._notice_timestamp(attributes)
+        self._suites.append((self._suite, self._file))
+        own = self._name(attributes.get("name", ""))
+        # Playwright writes the project (a browser, say) here; the same test of two projects is two tests.
+        project = attributes.get("hostname", "") if self._evidence.is_playwright else ""
+        parts = (self._suite, self._name(project), self._normalised(own) or "")
+        self._suite = SUITE_SEPARATOR.join(part for part in parts if part)
+        if file := attributes.get("file") or attributes.get("filepath"):
+            self._file = self._normalised(file)
+
+    def _end_suite(self) -> None:
+        if self._suites:
+            self._suite, self._file = self._suites.pop()
+
+    def _start_case(self, name: str, attributes: Attributes) -> None:
+        if not self.info.attempts:
+            self._evidence.first_case(attributes, self._path[-2] if len(self._path) > 1 else "")
+        self._case = _Case(dict(attributes), self._case)
+
+    def _end_case(self) -> None:
+        case = self._case
+        if case is None:
+            return
+        self._case = case.outer
+        self._execution = None
+        self._settle(case)
+        for execution in _in_order(case):
+            self._emit(case.attributes, execution)
+
+    def _settle(self, case: _Case) -> None:
+        """Decide the main execution's outcome from its elements and from the case's status."""
+        attributes, main = case.attributes, case.main
+        main.seconds = self._seconds(attributes.get("time"))
+        status = (attributes.get("status") or "").lower().replace("_", "").replace(" ", "")
+        result = (attributes.get("result") or "").lower()
+        if status in _SKIPPING_STATUSES or result in _SKIPPING_STATUSES:
+            main.outcome = Outcome.SKIPPED  # a disabled test's failure is no verdict of its framework
+        elif main.outcome is Outcome.PASSED:
+            main.outcome = Outcome.SKIPPED if case.skipped else _FAILING_STATUSES.get(status, Outcome.PASSED)
+
+    def _emit(self, attributes: Attributes, execution: _Execution) -> None:
+        """Put a finished attempt into `ready`."""
+        limits = self._limits
+        details = "\n\n".join(execution.details).strip() or None
+        message = execution.message
+        if message is None and details is not None:
+            message = details.split("\n", 1)[0].strip()
+        if execution.location is not None and not attributes.get("file"):
+            details = f"at {execution.location}\n{details or ''}".rstrip()
+        kept = execution.outcome is not Outcome.PASSED
+        file = attributes.get("file") or attributes.get("filepath")
+        self.info.attempts += 1
+        self.ready.append(
+            ParsedAttempt(
+                suite=self._suite,
+                file=self._normalised(file) if file else self._file,
+                class_name=self._name(attributes.get("classname") or attributes.get("class") or ""),
+                name=self._name(attributes.get("name") or ""),
+                line=parse_line(attributes.get("line") or attributes.get("lineno")),
+                outcome=execution.outcome,
+                duration_seconds=execution.seconds,
+                failure_type=execution.failure_type,
+                message=cut(message, limits.message_characters) if message else None,
+                details=cut(details, limits.details_characters) if details else None,
+                system_out=cut("\n".join(execution.system_out), limits.output_characters) or None if kept else None,
+                system_err=cut("\n".join(execution.system_err), limits.output_characters) or None if kept else None,
+            )
+        )
+
+    # -- what is inside a case ----------------------------------------------------------------------------
+
+    def _start_failure(self, name: str, attributes: Attributes) -> None:
+        outcome = _FAILURE_ELEMENTS[name]
+        case = self._case
+        if case is None:
+            if self._suites:
+                self._suite_failure = execution = _Execution(outcome)
+                self._describe(execution, attributes)
+                self._open_text("details")
+            return
+        case.has_outcome = True
+        execution = case.main
+        if execution.outcome is Outcome.PASSED:
+            execution.outcome = outcome  # of several failures the first one broke the test
+            self._describe(execution, attributes)
+        elif attributes.get("message"):
+            execution.details.append(self._message(attributes) or "")
+        self._open_text("details")
+
+    def _end_failure(self) -> None:
+        execution, self._suite_failure = self._suite_failure, None
+        if execution is not None:
+            self._emit({"classname": self._suites_own_name(), "name": SUITE_CASE_NAME}, execution)
+
+    def _start_skipped(self, name: str, attributes: Attributes) -> None:
+        case = self._case
+        if case is None:
+            return
+        case.skipped = case.has_outcome = True
+        if case.main.outcome is Outcome.PASSED:
+            self._describe(case.main, attributes)
+            self._open_text("details")
+
+    def _start_rerun(self, name: str, attributes: Attributes) -> None:
+        case = self._case
+        if case is None:
+            return
+        case.has_outcome = True
+        self._execution = execution = _Execution(_RERUN_ELEMENTS[name])
+        execution.seconds = self._seconds(attributes.get("time"))
+        self._describe(execution, attributes)
+        case.reruns.append((name.startswith("flaky"), execution))
+        self._open_text("details")
+
+    def _end_rerun(self) -> None:
+        self._execution = None
+
+    def _start_output(self, name: str, attributes: Attributes) -> None:
+        if self._case is not None:
+            self._open_text("system-out" if name == "system-out" else "system-err")
+
+    def _start_property(self, name: str, attributes: Attributes) -> None:
+        key = attributes.get("name")
+        if key is None or self._case is not None or len(self.info.properties) >= self._limits.properties:
+            return
+        key = cut(key, self._limits.property_characters)
+        self._evidence.property(key)
+        self._property = key
+        if "value" in attributes:
+            self._set_property(attributes["value"])
+        else:
+            self._open_text("property")
+
+    def _set_property(self, value: str) -> None:
+        """The first value counts: outer suites' properties come before inner ones'."""
+        if self._property is not None:
+            value = cut(clean(value), self._limits.property_characters)
+            self.info.properties.setdefault(self._property, value)
+        self._property = None
+
+    # -- texts --------------------------------------------------------------------------------------------
+
+    def _open_text(self, kind: _Text) -> None:
+        """Collect the text of the element that has just begun, closing the one around it."""
+        if self._sink is not None:
+            self._end_text()
+        limits = self._limits
+        limit = {
+            "details": limits.details_characters,
+            "property": limits.property_characters,
+        }.get(kind, limits.output_characters)
+        self._sink = TextSink(limit)
+        self._sink_kind = kind
+        self._sink_depth = len(self._path)
+        self.text_wanted = True
+
+    def _end_text(self) -> None:
+        """Put the collected text where it belongs."""
+        sink, self._sink, self.text_wanted = self._sink, None, False
+        text = sink.value() if sink is not None else ""
+        if self._sink_kind == "property":
+            self._set_property(text.strip())
+            return
+        case = self._case
+        execution = self._suite_failure or self._execution or (case.main if case is not None else None)
+        if execution is None or not text.strip():
+            return
+        if self._sink_kind == "details":
+            execution.details.append(text.strip())
+        elif self._sink_kind == "system-out":
+            execution.system_out.append(text)
+        else:
+            execution.system_err.append(text)
+
+    def _describe(self, execution: _Execution, attributes: Attributes) -> None:
+        """Type, message and place of a failure, as its element's attributes state them."""
+        execution.message = self._message(attributes)
+        failure_type = attributes.get("type")
+        execution.failure_type = self._name(failure_type) if failure_type else None
+        if file := attributes.get("file"):
+            line = attributes.get("line")
+            execution.location = self._name(f"{file}:{line}" if line else file)
+
+    def _message(self, attributes: Attributes) -> str | None:
+        """The message attribute, cleaned; None when it is absent or empty."""
+        message = attributes.get("message")
+        return cut(clean(message), self._limits.message_characters).strip() or None if message else None
+
+    def _name(self, text: str) -> str:
+        """A name, cleaned; a longer one than the limit is cut, but so that it stays itself."""
+        return name_within(clean(text), self._limits.name_characters)
+
+    def _seconds(self, text: str | None) -> float | None:
+        """A duration; one that is there but unusable is worth a warning."""
+        seconds = parse_seconds(text)
+        if seconds is None and text:
+            self.warn(f"time {text[:40]!r} is no usable number of seconds and is left out")
+        return seconds
+
+    def _notice_timestamp(self, attributes: Attributes) -> None:
+        """Keep the first timestamp."""
+        if self.info.timestamp is None:
+            self.info.timestamp = parse_timestamp(attributes.get("timestamp"))
+
+    def _normalised(self, file: str) -> str | None:
+        """A file as every machine names it; reports repeat the same few."""
+        known = self._files.get(file)
+        if known is None:
+            if len(self._files) > 10_000:  # noqa: PLR2004 - memory stays flat in a report of many files
+                self._files.clear()
+            known = self._files[file] = self._name(normalise_file(file))
+        return known or None
+
+    def _suites_own_name(self) -> str:
+        """The innermost suite's own name."""
+        return self._suite.rsplit(SUITE_SEPARATOR, 1)[-1]
+
+    def _label(self, case: _Case) -> str:
+        """A case's name for a warning."""
+        return repr(cut(self._name(case.attributes.get("name") or ""), 200))
+
+
+def _in_order(case: _Case) -> list[_Execution]:
+    """A case's executions as they happened.
+
+    `flaky…` elements are failed attempts before the one that passed; `rerun…` elements are further failures
+    after the first, which is the case's own `<failure>`. A case with reruns and no failure of its own passed
+    in the end.
+    """
+    main = case.main
+    flaky = [execution for is_flaky, execution in case.reruns if is_flaky]
+    reruns = [execution for is_flaky, execution in case.reruns if not is_flaky]
+    if flaky and main.failure_type == _NEXTEST_FLAKY:
+        passed = _Execution()
+        passed.seconds = main.seconds
+        return [*flaky, *reruns, passed]
+    if main.outcome.is_bad:
+        return [*flaky, main, *reruns]
+    return [*flaky, *reruns, main]

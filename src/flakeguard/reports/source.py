@@ -1,0 +1,60 @@
+"""A report's bytes as text, from the start as often as needed."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import IO, BinaryIO
+
+from flakeguard.reports.encodings import HEAD_BYTES, detect_encoding
+from flakeguard.reports.model import ReportError
+
+_CHUNK_BYTES = 131_072
+_SPOOLED_BYTES = 4 * 1024 * 1024
+_DECLARATION = re.compile(r"\A\s*(?:<\?xml\b[^>]*\?>)?\s*")
+_NOTHING = b"\0 \t\r\n\xef\xbb\xbf\xfe\xff"
+
+
+class Source:
+    """The text of one report, in pieces; `pieces` may be called again for another reading."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Look at the first bytes.
+
+        Raises:
+            ReportError: the file is empty.
+        """
+        self._stream, self._start = _seekable(stream)
+        head = self._stream.read(HEAD_BYTES)
+        if not head.strip(_NOTHING):
+            raise ReportError("empty_file", "the file is empty")
+        self.encoding = detect_encoding(head)
+
+    def pieces(self, errors: str = "strict") -> Iterator[str]:
+        """The document without byte-order mark and XML declaration.
+
+        The declaration is dropped because it describes the bytes, and what is handed on is text.
+
+        Raises:
+            UnicodeDecodeError: the bytes are not of the declared encoding, when `errors` is "strict".
+        """
+        self._stream.seek(self._start + self.encoding.mark_bytes)
+        decoder = self.encoding.decoder(errors)
+        first = True
+        while chunk := self._stream.read(_CHUNK_BYTES):
+            text = decoder.decode(chunk)
+            if first and text:
+                first = False
+                text = text[_DECLARATION.match(text).end() :] if _DECLARATION.match(text) else text
+            yield text
+        yield decoder.decode(b"", final=True)
+
+
+def _seekable(stream: BinaryIO) -> tuple[IO[bytes], int]:
+    """The stream, or a copy on disk of one that cannot be read again, and where it starts."""
+    if stream.seekable():
+        return stream, stream.tell()
+    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - closed when collected
+    while chunk := stream.read(_CHUNK_BYTES):
+        copy.write(chunk)
+    copy.seek(0)
+    return copy, 0
