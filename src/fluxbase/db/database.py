@@ -54,6 +54,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self.pool = pool
+        self.waiting = 0  # transactions that wait for a connection now: a metric
 
     @classmethod
     async def open(cls, dsn: str, *, max_connections: int = 10, application_name: str = "fluxbase") -> Self:
@@ -87,6 +88,18 @@ class Database:
         Raises:
             TimeoutError: No connection became free in time.
         """
-        async with self.pool.acquire(timeout=timeout_seconds) as connection, connection.transaction():
+        async with self._connection(timeout_seconds) as connection, connection.transaction():
             await connection.execute(_BEGIN_AS, claims.role, claims.as_json())
             yield connection
+
+    @asynccontextmanager
+    async def _connection(self, timeout_seconds: float) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record]]:
+        self.waiting += 1
+        try:
+            connection = await self.pool.acquire(timeout=timeout_seconds)
+        finally:
+            self.waiting -= 1
+        try:
+            yield connection
+        finally:
+            await self.pool.release(connection)

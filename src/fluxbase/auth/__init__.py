@@ -1,0 +1,34 @@
+"""Accounts and sessions: who is asking, and how they came to be known."""
+
+from fluxbase.auth.accounts import AccountHooks, Accounts, Client, SignedIn, SignupState
+from fluxbase.auth.dependencies import (
+    CurrentUser,
+    OptionalUser,
+    accounts_of,
+    clear_session_cookie,
+    client_of,
+    current_user,
+    set_session_cookie,
+)
+from fluxbase.auth.errors import EmailExistsError, InvalidCredentialsError, SignupRefusedError, WeakPasswordError
+from fluxbase.auth.model import User
+
+__all__ = [
+    "AccountHooks",
+    "Accounts",
+    "Client",
+    "CurrentUser",
+    "EmailExistsError",
+    "InvalidCredentialsError",
+    "OptionalUser",
+    "SignedIn",
+    "SignupRefusedError",
+    "SignupState",
+    "User",
+    "WeakPasswordError",
+    "accounts_of",
+    "clear_session_cookie",
+    "client_of",
+    "current_user",
+    "set_session_cookie",
+]

@@ -1,0 +1,69 @@
+"""From a request to its user: by `Authorization: Bearer <session token>`, or by the browser's cookie."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from fluxbase.auth.accounts import AccountHooks, Accounts, Client, SignedIn
+from fluxbase.auth.model import User
+from fluxbase.errors import NotAuthenticatedError
+from fluxbase.http import cookies
+from fluxbase.http.context import client_address
+from fluxbase.http.credentials import bearer_token
+from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.ratelimit import limiter_of
+
+
+def accounts_of(request: HTTPConnection) -> Accounts:
+    """The accounts' use cases on this application's resources; `app.state.account_hooks` is the application's word."""
+    state = request.app.state
+    hooks: AccountHooks = getattr(state, "account_hooks", AccountHooks())
+    return Accounts(state.resources, state.settings, limiter_of(request), metrics_of(request.app), hooks)
+
+
+def client_of(request: HTTPConnection) -> Client:
+    """Address and browser of a request."""
+    return Client(ip=client_address(request), user_agent=request.headers.get("user-agent"))
+
+
+def request_token(request: HTTPConnection) -> str | None:
+    """The session token a request carries, unverified. A bearer token wins over a cookie."""
+    if "authorization" in request.headers:
+        return bearer_token(request.headers)
+    return cookies.session_token(request)
+
+
+async def optional_user(request: Request) -> User | None:
+    """The signed-in user, None for everybody else. Looked up once a request."""
+    if not hasattr(request.state, "user"):
+        token = request_token(request)
+        request.state.user = await accounts_of(request).user_of(token) if token else None
+    return request.state.user
+
+
+async def current_user(request: Request) -> User:
+    """The signed-in user.
+
+    Raises:
+        NotAuthenticatedError: 401.
+    """
+    user = await optional_user(request)
+    if user is None:
+        raise NotAuthenticatedError
+    return user
+
+
+CurrentUser = Annotated[User, Depends(current_user)]
+OptionalUser = Annotated[User | None, Depends(optional_user)]
+
+
+def set_session_cookie(response: Response, request: HTTPConnection, signed_in: SignedIn) -> None:
+    """Hand the session to the browser."""
+    cookies.set_session(response, request, signed_in.token, max_age_seconds=signed_in.expires_in_seconds)
+
+
+def clear_session_cookie(response: Response, request: HTTPConnection) -> None:
+    """Make the browser forget its session."""
+    cookies.clear_session(response, request)

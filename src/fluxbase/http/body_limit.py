@@ -1,0 +1,53 @@
+"""Bodies have a size limit: by what Content-Length says, and by counting what comes."""
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluxbase.errors import InvalidRequestError, PayloadTooLargeError
+
+
+class BodyLimit:
+    """Refuse bodies over `limit_bytes`, or over the limit of the longest prefix in `by_prefix` that fits the path."""
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, by_prefix: Mapping[str, int] | None = None) -> None:
+        self.app = app
+        self._default = limit_bytes
+        self._by_prefix = sorted((by_prefix or {}).items(), key=lambda entry: -len(entry[0]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        _check_declared(Headers(scope=scope).get("content-length"), limit)
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > limit:
+                    raise _too_large(limit)
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _limit_of(self, path: str) -> int:
+        return next((limit for prefix, limit in self._by_prefix if path.startswith(prefix)), self._default)
+
+
+def _check_declared(content_length: str | None, limit: int) -> None:
+    if content_length is None:
+        return
+    if not content_length.isascii() or not content_length.isdigit():
+        raise InvalidRequestError("Content-Length is not a number.")
+    if int(content_length) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"The request body is larger than the {limit} bytes that this path takes.")

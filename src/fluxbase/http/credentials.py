@@ -1,0 +1,32 @@
+"""Which credential a request carries, told without telling the credential."""
+
+import re
+
+from starlette.datastructures import Headers
+
+CARRIERS = ("x-service-key", "authorization", "apikey", "x-client-key")
+_SHOWN = {"x-service-key": "X-Service-Key", "authorization": "Authorization", "x-client-key": "X-Client-Key"}
+# Our keys are `<kind>_<prefix>_<secret>`: kind and prefix identify, the secret is never shown.
+_KEY_PREFIX = re.compile(r"([a-z]{2,5}_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
+
+
+def credential_label(headers: Headers) -> str | None:
+    """The header's name and the key's prefix, such as `X-Service-Key fb_1a2b3c4d`; None without a credential."""
+    for name in CARRIERS:
+        value = headers.get(name)
+        if value is not None:
+            prefix = key_prefix(value)
+            return f"{_SHOWN.get(name, name)} {prefix}" if prefix else _SHOWN.get(name, name)
+    return None
+
+
+def key_prefix(value: str) -> str | None:
+    """Kind and prefix of the key in a header's value, `fg_1a2b3c4d`; None when it is no key of ours."""
+    found = _KEY_PREFIX.fullmatch(value.rpartition(" ")[2])
+    return found.group(1) if found else None
+
+
+def bearer_token(headers: Headers) -> str | None:
+    """The token of `Authorization: Bearer …`; None when there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return (token.strip() or None) if scheme.lower() == "bearer" else None

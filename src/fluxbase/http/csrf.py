@@ -1,0 +1,115 @@
+"""Cross-site request forgery: a cookie alone never changes anything.
+
+An unsafe request that a browser's cookie authenticates must come from our own origin (`Sec-Fetch-Site`, `Origin`)
+and carry a token that only our pages know: an HMAC of the session's token under the installation's secret, in the
+header `X-CSRF-Token` or the form field `csrf_token`. Requests with an Authorization header need neither, because
+no browser adds that by itself. Signing in and up need no token (there is no session yet) but the right origin.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fluxbase.errors import PermissionDeniedError
+from fluxbase.http.cookies import session_token
+from fluxbase.http.credentials import CARRIERS
+
+HEADER, FIELD = "x-csrf-token", "csrf_token"
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_FORM = "application/x-www-form-urlencoded"
+
+
+class CsrfError(PermissionDeniedError):
+    """This request does not come from our own pages, or its page is too old: reload and try again."""
+
+    code = "csrf_failed"
+
+
+class CsrfProtection:
+    """Check every unsafe request that carries no key or bearer token."""
+
+    def __init__(self, app: ASGIApp, *, public_url: str | None = None, origin_only: Sequence[str] = ()) -> None:
+        self.app = app
+        self._public_origin = _origin_of(public_url) if public_url else None
+        self._origin_only = frozenset(origin_only)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not any(name in headers for name in CARRIERS):
+            self._check_origin(headers)
+            token = session_token(HTTPConnection(scope))
+            if token is not None and scope["path"] not in self._origin_only:
+                receive = await _check_token(scope, headers, receive, token)
+        await self.app(scope, receive, send)
+
+    def _check_origin(self, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is not None:
+            own = {self._public_origin, _host_of(headers)}
+            if _origin_of(origin) not in own and urlsplit(origin).netloc.lower() not in own:
+                raise CsrfError
+        elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise CsrfError
+
+
+def _host_of(headers: Headers) -> str | None:
+    return headers.get("host", "").lower() or None
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+async def _check_token(scope: Scope, headers: Headers, receive: Receive, session: str) -> Receive:
+    expected = token_for(scope["app"].state.resources.addresses.secret, session)
+    offered = headers.get(HEADER)
+    if offered is None and headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        body = await _read(receive)
+        offered = parse_qs(body.decode("utf-8", "replace")).get(FIELD, [""])[0]
+        receive = _replay(body, receive)
+    if not hmac.compare_digest((offered or "").encode(), expected.encode()):
+        raise CsrfError
+    return receive
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:  # bounded by the body limit, which stands outside of this
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def token_for(secret: str, session: str) -> str:
+    """The CSRF token of a session; both are secrets, the result may stand in a page of that session."""
+    return hmac.new(secret.encode(), b"csrf:" + session.encode(), hashlib.sha256).hexdigest()
+
+
+def csrf_token(request: HTTPConnection) -> str:
+    """What our pages put in `hx-headers` and forms; empty while nobody is signed in."""
+    session = session_token(request)
+    return token_for(request.app.state.resources.addresses.secret, session) if session else ""

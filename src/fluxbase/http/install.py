@@ -1,0 +1,56 @@
+"""Put the kit around an application, in the order that matters."""
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from fluxbase.http.access_log import AccessLog
+from fluxbase.http.body_limit import BodyLimit
+from fluxbase.http.context import RequestContext
+from fluxbase.http.csrf import CsrfProtection
+from fluxbase.http.errors import ErrorBoundary, ErrorPage, ErrorResponder
+from fluxbase.http.security_headers import SecurityHeaders
+from fluxbase.monitoring.http import HttpMetrics
+from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.settings import Settings
+
+# Where no session is needed yet: the right origin is asked for, a token is not.
+_SIGN_IN_PATHS = ("/api/v1/auth/signup", "/api/v1/auth/signin", "/api/v1/auth/login", "/signin", "/signup")
+
+
+def install(
+    app: FastAPI,
+    *,
+    settings: Settings,
+    envelope_prefixes: Sequence[str] = (),
+    body_limits: Mapping[str, int] | None = None,
+    error_page: ErrorPage | None = None,
+    csrf_origin_only: Sequence[str] = (),
+) -> None:
+    """Surround `app` with request ids, logs, metrics, headers, errors, limits and CSRF protection.
+
+    Args:
+        app: `app.state.settings` and, before the first request, `app.state.resources` must be set.
+        settings: Body limit, public address, trusted proxies.
+        envelope_prefixes: Paths that answer errors as `{"error": {"code", "message", "request_id"}}`.
+        body_limits: Path prefixes that take larger (or only smaller) bodies, in bytes.
+        error_page: Draws a problem for browsers; may answer with a redirect instead.
+        csrf_origin_only: Further paths like the sign-in form's, for which the origin is checked but no token.
+    """
+    responder = ErrorResponder(envelope_prefixes=envelope_prefixes, error_page=error_page)
+    for kind in (HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, responder.handle)
+    origin_only = (*_SIGN_IN_PATHS, *csrf_origin_only)
+    app.user_middleware = [
+        Middleware(RequestContext, trusted_proxies=settings.trusted_proxies),
+        Middleware(AccessLog),
+        Middleware(HttpMetrics, metrics=metrics_of(app)),
+        Middleware(SecurityHeaders, public_url=settings.public_url),
+        Middleware(ErrorBoundary, responder=responder),
+        Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes, by_prefix=body_limits),
+        Middleware(CsrfProtection, public_url=settings.public_url, origin_only=origin_only),
+        *app.user_middleware,
+    ]

@@ -1,0 +1,121 @@
+"""One stream of logs: ours and every library's, as JSON lines or as text, on standard error.
+
+JSON has the worker document's fields (`level`, `time`, `pid`, `hostname`, `msg`, then `jobId`, `correlationId`,
+`requestId` … in camelCase) and `severity`, the level in capitals, so that `grep ERROR` finds errors in both formats.
+"""
+
+import json
+import logging
+import os
+import re
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+from structlog.types import EventDict, Processor
+
+from fluxbase.monitoring.redaction import redact
+from fluxbase.settings import LogFormat
+
+TRACE = 5
+_LEVELS = {
+    "trace": TRACE,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+}
+_NAMES = {"warning": "warn", "critical": "fatal", "exception": "error", "notset": "trace"}
+# Libraries that say at info what we say better, once a request or a query.
+_QUIETER = ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic.runtime.migration")
+_SNAKE = re.compile(r"_([a-z0-9])")
+
+
+def configure_logging(*, level: str = "info", format: LogFormat = LogFormat.JSON, stream: TextIO | None = None) -> None:  # noqa: A002 -- the setting's name
+    """Send structlog's and the standard library's records through one pipeline.
+
+    Args:
+        level: trace, debug, info, warn, error or fatal.
+        format: JSON lines or text.
+        stream: Where to; standard error when None, so that a command's output stays clean.
+    """
+    threshold = _LEVELS[level]
+    logging.addLevelName(TRACE, "TRACE")
+    structlog.configure(
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(max(threshold, logging.DEBUG)),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a command may configure after its modules made their loggers
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_formatter(format))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(threshold)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [], True
+    for name in _QUIETER:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _shared() -> list[Processor]:
+    return [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, _stamp]
+
+
+def _formatter(format: LogFormat) -> logging.Formatter:  # noqa: A002 -- the setting's name
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_shared(), structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.StackInfoRenderer(),
+            redact,
+            render_json if format is LogFormat.JSON else render_text,
+        ],
+    )
+
+
+def _stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event
+
+
+def camel(name: str) -> str:
+    """`correlation_id` as the logs have it: `correlationId`."""
+    return name if name.startswith("_") else _SNAKE.sub(lambda found: found.group(1).upper(), name)
+
+
+def _split(event: EventDict) -> tuple[str, str, str, dict[str, Any]]:
+    level = str(event.pop("level", "info"))
+    message, time = str(event.pop("event", "")), str(event.pop("time", ""))
+    return _NAMES.get(level, level), time, message, {camel(name): value for name, value in event.items()}
+
+
+def render_json(_logger: Any, _method: str, event: EventDict) -> str:
+    """One line of JSON."""
+    level, time, message, fields = _split(event)
+    head = {"level": level, "time": time, "pid": os.getpid(), "hostname": socket.gethostname(), "msg": message}
+    return json.dumps(head | {"severity": level.upper()} | fields, default=str, ensure_ascii=False)
+
+
+def render_text(_logger: Any, _method: str, event: EventDict) -> str:
+    """`<time> <LEVEL> <message> key=value …`, a stack on the lines below."""
+    level, time, message, fields = _split(event)
+    stack = fields.pop("exception", None)
+    pairs = "".join(f" {name}={_value(value)}" for name, value in fields.items())
+    below = f"\n{stack}" if stack else ""
+    return f"{time} {level.upper()} {_one_line(message)}{pairs}{below}"
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False) if not text or re.search(r"[\s\"=\x00-\x1f]", text) else text
+
+
+def _one_line(message: str) -> str:
+    # A line break in a message would let whoever wrote it forge the next log line.
+    return message.replace("\r", "\\r").replace("\n", "\\n")

@@ -1,0 +1,90 @@
+"""The metrics of one application, in a registry of its own: two applications in a process never mix their numbers."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class _Pool(Protocol):
+    def get_size(self) -> int: ...
+    def get_idle_size(self) -> int: ...
+    def get_max_size(self) -> int: ...
+
+
+class Metrics:
+    """What Fluxbase counts of itself. A metric that is declared here is one that moves; a test holds it to that."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._started = time.monotonic()
+        self._declare_http()
+        self._declare_auth()
+        uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
+        uptime.set_function(lambda: time.monotonic() - self._started)
+
+    def _declare_http(self) -> None:
+        labels = ("method", "path", "status")
+        self.http_requests = Counter(
+            "fluxbase_http_requests", "Requests answered, by route.", labels, registry=self.registry
+        )
+        self.http_duration = Histogram(
+            "fluxbase_http_request_duration_seconds",
+            "Until the last byte of the answer, by route.",
+            labels[:2],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.http_in_flight = Gauge(
+            "fluxbase_http_requests_in_flight", "Requests being answered now.", registry=self.registry
+        )
+
+    def _declare_auth(self) -> None:
+        self.auth_attempts = Counter(
+            "fluxbase_auth_attempts", "Attempts to sign in or up.", ("method",), registry=self.registry
+        )
+        self.auth_success = Counter(
+            "fluxbase_auth_success", "Of these, those that succeeded.", ("method",), registry=self.registry
+        )
+        self.auth_failure = Counter(
+            "fluxbase_auth_failure", "Of these, those that failed.", ("method", "reason"), registry=self.registry
+        )
+        self.rate_limit_hits = Counter(
+            "fluxbase_rate_limit_hits", "Requests refused with 429.", ("limit",), registry=self.registry
+        )
+
+    def watch_pool(self, state: Any) -> None:
+        """Report the pool of `state.resources`, which may be opened later, at each scrape."""
+        self.registry.register(_PoolCollector(state))
+
+
+class _PoolCollector(Collector):
+    def __init__(self, state: Any) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        resources = getattr(self._state, "resources", None)
+        if resources is None:
+            return
+        pool: _Pool = resources.database.pool
+        for name, help_text, value in (
+            ("", "Open connections to PostgreSQL.", pool.get_size()),
+            ("_idle", "Of these, those not in use.", pool.get_idle_size()),
+            ("_max", "The most there may be.", pool.get_max_size()),
+            ("_waiting", "Transactions that wait for a connection.", resources.database.waiting),
+        ):
+            yield GaugeMetricFamily(f"fluxbase_db_connections{name}", help_text, value=value)
+
+
+def metrics_of(app: Any) -> Metrics:
+    """The metrics of an application, made when first asked for."""
+    metrics: Metrics | None = getattr(app.state, "metrics", None)
+    if metrics is None:
+        metrics = app.state.metrics = Metrics()
+        metrics.watch_pool(app.state)
+    return metrics

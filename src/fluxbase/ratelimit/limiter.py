@@ -1,0 +1,67 @@
+"""Moving-window limits on Redis, by the `limits` library."""
+
+import asyncio
+import math
+import time
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.requests import HTTPConnection
+
+from fluxbase.errors import RateLimitError
+from fluxbase.monitoring.metrics import Metrics, metrics_of
+
+logger = structlog.get_logger(__name__)
+
+# A limit is asked on the way to the work; it must not take longer than the work.
+_PATIENCE_SECONDS = 1.0
+
+
+class RateLimiter:
+    """Counts per name and subject over the last minute."""
+
+    def __init__(self, redis: "Redis[str]", metrics: Metrics) -> None:
+        self._metrics = metrics
+        pool = redis.connection_pool
+        # limits speaks through the process's own pool; the address below is never dialled.
+        storage = RedisStorage("redis://pool", implementation="redispy", key_prefix="limits", connection_pool=pool)  # pyright: ignore[reportArgumentType] -- passed on to redis-py as it is
+        self._window = MovingWindowRateLimiter(storage)
+
+    async def check(self, name: str, subject: str, *, per_minute: int) -> None:
+        """Count one more `name` by `subject`, unless `per_minute` of them happened in the last 60 seconds.
+
+        Raises:
+            RateLimitError: Too many; says after how many seconds the next one is let through.
+        """
+        item = RateLimitItemPerMinute(per_minute)
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                if await self._window.hit(item, name, subject):
+                    return
+                reset = (await self._window.get_window_stats(item, name, subject)).reset_time
+        except (RedisError, OSError, TimeoutError) as error:
+            # Open when Redis is away: a limit protects against too much of a good thing, and refusing every upload
+            # and every sign-in because a counter is lost would be the greater harm. Passwords stay bcrypt-slow.
+            logger.warning("rate limit not checked", limit=name, error=f"{type(error).__name__}: {error}")
+            return
+        wait = max(1, math.ceil(reset - time.time()))
+        self._metrics.rate_limit_hits.labels(name).inc()
+        logger.warning(
+            "rate limit exceeded", limit=name, subject=subject, per_minute=per_minute, retry_after_seconds=wait
+        )
+        raise RateLimitError(
+            f"More than {per_minute} requests in a minute. Try again in {wait} seconds.", retry_after_seconds=wait
+        )
+
+
+def limiter_of(request: HTTPConnection) -> RateLimiter:
+    """The application's limiter, made when first asked for."""
+    state = request.app.state
+    limiter: RateLimiter | None = getattr(state, "rate_limiter", None)
+    if limiter is None:
+        limiter = state.rate_limiter = RateLimiter(state.resources.redis, metrics_of(request.app))
+    return limiter
