@@ -1,7 +1,7 @@
 """What can be done with accounts. Each method opens its own transactions and is called by API and pages alike."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
@@ -34,7 +34,9 @@ async def _nothing_hangs_on_it(_database: Database, _user: User, *, confirmed: b
 class BeforeDelete(Protocol):
     """A hook that is called before an account is deleted (Callable cannot name a keyword argument)."""
 
-    async def __call__(self, database: Database, user: User, /, *, confirmed: bool) -> None: ...
+    async def __call__(self, database: Database, user: User, /, *, confirmed: bool) -> None:
+        """Release what hangs on `user`, or raise why the account cannot go."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Accounts:
         self.metrics.auth_attempts.labels("signin").inc()
         await self.limiter.check("signin", client.ip or "local", per_minute=self.settings.signin_attempts_per_minute)
         async with self._database.transaction() as connection:
-            known = await repository.find_credentials(connection, email.strip().replace("\0", ""))
+            known = await repository.find_credentials(connection, _storable(email.strip()))
         stored = known.password_hash if known else None
         if not await passwords.matches(password, stored) or known is None or stored is None:
             await self._audit_failure(email, known, client)
@@ -179,7 +181,7 @@ class Accounts:
 
     async def _audit_failure(self, email: str, known: repository.Credentials | None, client: Client) -> None:
         actor = known.user_id if known else None
-        shown = email[: emails.LONGEST].replace("\0", "")
+        shown = _storable(email[: emails.LONGEST])
         async with self._database.transaction() as connection:
             await repository.audit(connection, "auth.login_failed", actor_id=actor, ip=client.ip, email=shown)
 
@@ -200,16 +202,7 @@ class Accounts:
             now=now,
             expires_at=now + lifetime,
         )
-        found = User(
-            user.id,
-            user.email,
-            user.created_at,
-            user.last_sign_in_at,
-            user.user_metadata,
-            user.app_metadata,
-            session_id,
-        )
-        return SignedIn(found, token, int(lifetime.total_seconds()))
+        return SignedIn(replace(user, session_id=session_id), token, int(lifetime.total_seconds()))
 
     async def user_of(self, token: str) -> User | None:
         """The user of a session, looked up each time: a session deleted by SQL is no session from then on."""
@@ -269,3 +262,8 @@ class Accounts:
             stored = await repository.find_password(connection, user.id)
         if not await passwords.matches(password, stored):
             raise WrongPasswordError
+
+
+def _storable(text: str) -> str:
+    """What somebody typed, as PostgreSQL takes it: without NUL and without half characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -28,7 +28,7 @@ _STATUS_OF: tuple[tuple[type[errors.FluxbaseError], int], ...] = (
 )
 _NETWORK_ERRNOS = frozenset(
     (
-        errno.ENOENT,
+        errno.ENOENT,  # a unix socket that is not there
         errno.ECONNREFUSED,
         errno.ECONNRESET,
         errno.EPIPE,
@@ -95,7 +95,8 @@ def is_outage(error: Exception) -> bool:
     """Whether `error` says that PostgreSQL or Redis cannot be reached or did not answer in time."""
     if isinstance(error, TimeoutError | ConnectionError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return True
-    if isinstance(error, asyncpg.InterfaceError):  # also raised for mistakes in our own code, which are no outage
+    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
+        # Also raised for mistakes in our own code, which are no outage.
         return any(word in str(error) for word in ("clos", "was released"))
     if isinstance(error, OSError) and error.filename is None:
         # asyncio joins the failures of several addresses into one OSError that has no number.

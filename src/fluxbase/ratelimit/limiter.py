@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 1.0
 class RateLimiter:
     """Counts per name and subject over the last minute."""
 
-    def __init__(self, redis: "Redis[str]", metrics: Metrics) -> None:
+    def __init__(self, redis: Redis, metrics: Metrics) -> None:
         self._metrics = metrics
         pool = redis.connection_pool
         # limits speaks through the process's own pool; the address below is never dialled.
