@@ -79,10 +79,8 @@ class AnalysisConfig:
         outage_share: a run in which more than this share of the tests failed is an outage.
         mass_min_failed: fewer failures in a group of tests than this are no mass failure by themselves.
         mass_share: share of a group that has to fail for a mass failure.
-        mass_run_groups: mass failures in one run from which the run counts as partly out, so that small groups
-            are judged by `mass_share` alone.
-        shared_commits: commits on which a test contradicts itself in mass failures before that counts as its own
-            habit.
+        mass_run_groups: mass failures in one run from which two failures are enough for a further group.
+        shared_commits: commits on which a test fails in mass failures before that counts as its own habit.
         confidence: confidence of intervals and of recovery.
         recovering_confidence: how improbable passes must make the old rate before `flaky` turns `recovering`.
         suspected_threshold: probability from which a pattern makes `suspected`.
@@ -99,7 +97,7 @@ class AnalysisConfig:
     broken_commits: int = 3
     outage_min_tests: int = 20
     outage_share: float = 0.8
-    mass_min_failed: int = 5
+    mass_min_failed: int = 3
     mass_share: float = 0.4
     mass_run_groups: int = 2
     shared_commits: int = 3

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from flakeguard.reports.model import Outcome
+
+GREEN = 1
+RED = 2
+MIXED = GREEN | RED
 
 
 class Verdict(StrEnum):
@@ -33,7 +38,8 @@ class EvidenceKind(StrEnum):
 
     `retry`: passed and failed in one run. `rerun`: passed and failed in two runs of one commit and job.
     `isolated`: failed between passes of the same branch and job. `failing`: failed on the last commits of a
-    branch. `passing`: passes (since the last failure, or on the base). `difference`: two jobs disagree on a commit.
+    branch. `passing`: passes (since the last failure, or on the base). `difference`: two jobs disagree on a
+    commit.
     `outage`: the run's failure belongs to an outage.
     """
 
@@ -59,6 +65,8 @@ class Run:
         job: job name and run variant, joined by U+001F.
         outage: most of the whole run failed; it counts against no test.
         mass_failures: groups of tests (usually classes) that failed together in this run.
+        place: commit and job: within one place the same test must give the same outcome.
+        stream: branch and job: the series in which a failure can begin and end.
     """
 
     id: int
@@ -69,6 +77,12 @@ class Run:
     job: str
     outage: bool = False
     mass_failures: frozenset[str] = frozenset()
+    place: tuple[str, str] = field(init=False, compare=False, repr=False)
+    stream: tuple[str, str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", (self.commit, self.job))
+        object.__setattr__(self, "stream", (self.branch, self.job))
 
     @property
     def order(self) -> tuple[datetime, bytes]:
@@ -85,18 +99,26 @@ class Observation:
         attempts: outcomes in order; at least one.
         passed: attempts that passed.
         failed: attempts that failed or ended in an error.
+        marks: one byte per attempt that was not skipped: 0 passed, 1 failed.
+        colour: GREEN, RED, both bits when attempts of the run contradict each other, 0 when all were skipped.
+        counts: whether the observation says anything: not only skipped, and no outage.
     """
 
     run: Run
     attempts: tuple[Outcome, ...]
-    passed: int = field(init=False, compare=False)
-    failed: int = field(init=False, compare=False)
+    passed: int = field(init=False, compare=False, repr=False)
+    failed: int = field(init=False, compare=False, repr=False)
+    marks: bytes = field(init=False, compare=False, repr=False)
+    colour: int = field(init=False, compare=False, repr=False)
+    counts: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        passed = self.attempts.count(Outcome.PASSED)
-        skipped = self.attempts.count(Outcome.SKIPPED)
-        object.__setattr__(self, "passed", passed)
-        object.__setattr__(self, "failed", len(self.attempts) - passed - skipped)
+        marks = bytes(outcome.is_bad for outcome in self.attempts if outcome is not Outcome.SKIPPED)
+        object.__setattr__(self, "failed", sum(marks))
+        object.__setattr__(self, "passed", len(marks) - sum(marks))
+        object.__setattr__(self, "marks", marks)
+        object.__setattr__(self, "colour", (GREEN if 0 in marks else 0) | (RED if 1 in marks else 0))
+        object.__setattr__(self, "counts", bool(marks) and not self.run.outage)
 
 
 type History = Sequence[Observation]
@@ -123,8 +145,7 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRef:
+class AttemptRef(NamedTuple):
     """Names one attempt: the run, the attempt's place in it (from 1) and what came out."""
 
     run_id: int
@@ -132,8 +153,7 @@ class AttemptRef:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One reason for a verdict or an answer, with the attempts that say so.
 
     Attributes:
@@ -159,24 +179,26 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class BrokenStreak:
-    """Failures at the end of one branch (in one job) without a pass.
+    """Failures at the end of one branch without a pass.
 
     Attributes:
         branch: the branch.
-        job: the job.
+        job: the job that fails while others pass; None when no job passes.
         since_commit: the first failing commit.
         since: time of the first failing run.
         commits: failing commits.
         failures: failing executions.
-        broken: long enough to say `broken` of this branch and job.
+        runs: the runs, oldest first.
+        broken: long enough to say `broken` of this branch (or of this job on it).
     """
 
     branch: str
-    job: str
+    job: str | None
     since_commit: str
     since: datetime
     commits: int
     failures: int
+    runs: tuple[int, ...]
     broken: bool
 
 
@@ -272,8 +294,8 @@ class Analysis:
 
     @property
     def broken_branches(self) -> tuple[str, ...]:
-        """Branches on which the test is broken, in order, each once."""
-        return tuple(dict.fromkeys(streak.branch for streak in self.streaks if streak.broken))
+        """Branches on which the test is broken in every job, in order."""
+        return tuple(streak.branch for streak in self.streaks if streak.broken and streak.job is None)
 
 
 class Answer(StrEnum):

@@ -1,0 +1,97 @@
+"""What of a history is put down to chance, and whether passes since have answered it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.model import Observation
+from flakeguard.analysis.pattern import Split, incidents, weigh
+from flakeguard.analysis.timeline import Contradiction, Stretch, Timeline
+from flakeguard.analysis.verdict import Healing, healing
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """The flaky side of a history.
+
+    Attributes:
+        proven: contradictions that are the test's own.
+        split: which other failures are put down to chance.
+        suspected: whether suspicion alone reaches the threshold.
+        healing: how far passes since speak against the rate; None where no flake is proven or suspected.
+        passes: the passing observations since the last flake, oldest first.
+    """
+
+    proven: tuple[Contradiction, ...]
+    split: Split
+    suspected: bool
+    healing: Healing | None
+    passes: tuple[Observation, ...]
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Stretches of failures that are put down to chance."""
+        return tuple(stretch for incident in self.split.chance for stretch in incident.stretches)
+
+    @property
+    def failures(self) -> tuple[Observation, ...]:
+        """Failing observations that are put down to chance, the proven ones included."""
+        own = (failure for contradiction in self.proven for failure in contradiction.failures)
+        return (*own, *(failure for incident in self.split.chance for failure in incident.failures))
+
+
+def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig) -> Chance:
+    """Weigh the failures of a timeline.
+
+    Failures that came with a mass failure of the test's group are left out, as failures and as trials, until they
+    are seen on `shared_commits` commits: a class that keeps failing together is flaky together.
+    """
+    proven = _own(timeline.contradictions, config)
+    stretches = _own(timeline.stretches, config)
+    jobs = {contradiction.place[1] for contradiction in proven} | {stretch.job for stretch in stretches}
+    flakes = [failure for contradiction in proven for failure in contradiction.failures]
+    ignored = _failures(timeline.contradictions) + _failures(timeline.stretches)
+    ignored -= _failures(proven) + _failures(stretches)
+    split = weigh(
+        incidents(stretches, timeline, default_branch, config.pattern),
+        proven=len(flakes),
+        runs=sum(observation.run.job in jobs for observation in timeline.observations) - ignored,
+        model=config.pattern,
+    )
+    suspected = not proven and split.suspicion >= config.suspected_threshold
+    if not (proven or suspected):
+        return Chance(proven, split, suspected=False, healing=None, passes=())
+    flakes += [failure for incident in split.chance for failure in incident.failures]
+    passes = _since(flakes, timeline.observations, jobs)
+    runs_before = max(split.runs - len(passes), split.flaked)
+    return Chance(
+        proven=proven,
+        split=split,
+        suspected=suspected,
+        healing=healing(split.flaked, runs_before, len(passes), config),
+        passes=passes,
+    )
+
+
+def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig) -> tuple[T, ...]:
+    shared = [one for one in found if one.shared]
+    if shared and len({commit for one in shared for commit in one.commits}) < config.shared_commits:
+        return tuple(one for one in found if not one.shared)
+    return tuple(found)
+
+
+def _failures(found: Sequence[Contradiction] | Sequence[Stretch]) -> int:
+    return sum(len(one.failures) for one in found)
+
+
+def _since(
+    flakes: Sequence[Observation], observations: Sequence[Observation], jobs: set[str]
+) -> tuple[Observation, ...]:
+    last = max(flake.run.order for flake in flakes)
+    passes: list[Observation] = []
+    for observation in reversed(observations):
+        if observation.run.order <= last:
+            break
+        if observation.run.job in jobs and not observation.failed:
+            passes.append(observation)
+    return tuple(reversed(passes))

@@ -1,0 +1,210 @@
+"""Evaluate one test: window in, verdict, score and evidence out. The one entry of production and benchmark."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flakeguard.analysis import evidence as evidences
+from flakeguard.analysis.chance import Chance, find_chance
+from flakeguard.analysis.config import DEFAULT_CONFIG, AnalysisConfig
+from flakeguard.analysis.counting import count
+from flakeguard.analysis.model import (
+    Analysis,
+    BrokenStreak,
+    Evidence,
+    EvidenceKind,
+    History,
+    Interval,
+    JobDifference,
+    Observation,
+    Verdict,
+)
+from flakeguard.analysis.posterior import flake_rate, predicted_failures
+from flakeguard.analysis.reasons import reason
+from flakeguard.analysis.scoring import NO_SCORE, executions, score, severity
+from flakeguard.analysis.streaks import Repair, failing_ends, is_conclusive, job_differences, last_repair
+from flakeguard.analysis.timeline import Timeline, trace
+from flakeguard.analysis.verdict import Facts, is_suspected, judge
+from flakeguard.analysis.window import Decoder
+
+
+def evaluate_window(
+    window: bytes,
+    decoder: Decoder,
+    *,
+    group: str,
+    default_branch: str,
+    now: datetime,
+    config: AnalysisConfig = DEFAULT_CONFIG,
+) -> Analysis:
+    """Evaluate a packed window; see `evaluate`."""
+    history = decoder.history(window)
+    return evaluate(history, group=group, default_branch=default_branch, now=now, config=config)
+
+
+def evaluate(
+    history: History,
+    *,
+    group: str,
+    default_branch: str,
+    now: datetime,
+    config: AnalysisConfig = DEFAULT_CONFIG,
+) -> Analysis:
+    """Judge a test by its last runs.
+
+    Args:
+        history: observations, oldest first by (executed_at, key); at most the window's size is looked at.
+        group: the test's group in `Run.mass_failures`.
+        default_branch: the branch that `broken` is about. Where the test never ran on it, the branch of its
+            newest run stands in.
+        now: the clock; runs older than the lookback are ignored.
+        config: thresholds.
+    """
+    recent = _recent(history, now, config)
+    counted = [observation for observation in recent if observation.counts]
+    marks = executions(counted)
+    if 1 not in marks:
+        return _quiet(recent, counted, config)
+    timeline = trace(counted, group)
+    main = _main(counted, default_branch)
+    chance = find_chance(timeline, main, config)
+    streaks = failing_ends(timeline, main, lambda failures: _is_broken(failures, chance, config))
+    repair = _repair(timeline, main, config)
+    facts = Facts(
+        runs=len(counted),
+        broken=any(streak.broken and streak.job is None and streak.branch == main for streak in streaks),
+        proven=bool(chance.proven),
+        suspicion=chance.split.suspicion,
+        healing=chance.healing,
+        repair_pending=repair is not None and not repair.healed,
+    )
+    return _analysis(facts, _Findings(recent, marks, timeline, chance, streaks, repair), config)
+
+
+def _recent(history: History, now: datetime, config: AnalysisConfig) -> Sequence[Observation]:
+    start = bisect_left(history, now - config.lookback, key=lambda observation: observation.run.executed_at)
+    return history[max(start, len(history) - config.window_size) :]
+
+
+def _main(counted: Sequence[Observation], default_branch: str) -> str:
+    if any(observation.run.branch == default_branch for observation in counted):
+        return default_branch
+    return counted[-1].run.branch
+
+
+def _quiet(recent: Sequence[Observation], counted: Sequence[Observation], config: AnalysisConfig) -> Analysis:
+    facts = Facts(runs=len(counted))
+    verdict, was = judge(facts, config)
+    counts = count(recent, counted, executions(counted))
+    return Analysis(
+        verdict=verdict,
+        was=was,
+        reason=reason(verdict, was, counts),
+        score=NO_SCORE,
+        severity=severity(0.0, 0),
+        above_threshold=False,
+        posterior=None,
+        suspicion=0.0,
+        counts=counts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """Everything found in a history with failures."""
+
+    recent: Sequence[Observation]
+    marks: bytes
+    timeline: Timeline
+    chance: Chance
+    streaks: tuple[BrokenStreak, ...]
+    repair: Repair | None
+
+
+def _is_broken(failures: Sequence[Observation], chance: Chance, config: AnalysisConfig) -> bool:
+    """Whether failures at a branch's end are conclusive, and too many for the test's own flakiness."""
+    if not is_conclusive(failures, config.broken_commits):
+        return False
+    if not (chance.proven or chance.suspected):
+        return True
+    put_down_to_chance = {failure.run.id for failure in chance.failures}
+    flaked = sum(failure.run.id in put_down_to_chance for failure in failures)
+    before = chance.split.runs - flaked
+    predicted = predicted_failures(len(failures), chance.split.flaked - flaked, before)
+    return predicted < 1 - config.confidence
+
+
+def _repair(timeline: Timeline, main: str, config: AnalysisConfig) -> Repair | None:
+    if not any(stretch.branch == main for stretch in timeline.stretches):
+        return None
+    return last_repair([o for o in timeline.observations if o.run.branch == main], config)
+
+
+def _analysis(facts: Facts, findings: _Findings, config: AnalysisConfig) -> Analysis:
+    verdict, was = judge(facts, config)
+    timeline, chance = findings.timeline, findings.chance
+    by_chance = facts.proven or is_suspected(facts, config)
+    counts = count(
+        findings.recent,
+        timeline.observations,
+        findings.marks,
+        flaky_runs=chance.split.flaked if by_chance else 0,
+        contradictions=len(timeline.contradictions),
+    )
+    ranked = score(timeline.observations, findings.marks, config.weights)
+    since, needed = _progress(findings, was)
+    differences = job_differences(timeline, config.broken_commits)
+    times = [contradiction.observations[-1].run.executed_at for contradiction in timeline.contradictions]
+    return Analysis(
+        verdict=verdict,
+        was=was,
+        reason=reason(verdict, was, counts, streaks=findings.streaks, passes=since, needed=needed),
+        score=ranked,
+        severity=severity(ranked.total, counts.recent_failures),
+        above_threshold=counts.runs >= config.min_runs and ranked.total >= config.flaky_threshold,
+        posterior=_posterior(chance, config) if by_chance else None,
+        suspicion=facts.suspicion,
+        counts=counts,
+        evidence=_evidence(findings, was, differences, config),
+        streaks=findings.streaks,
+        differences=differences,
+        passes_since=since,
+        passes_needed=needed,
+        first_contradiction=min(times, default=None),
+        last_contradiction=max(times, default=None),
+    )
+
+
+def _posterior(chance: Chance, config: AnalysisConfig) -> Interval:
+    return flake_rate(chance.split.flaked, chance.split.runs, config.confidence)
+
+
+def _progress(findings: _Findings, was: Verdict | None) -> tuple[int, int | None]:
+    """Passes since the last flake or break, and how many prove it healed."""
+    healing = findings.chance.healing
+    if healing is not None and was is not Verdict.BROKEN:
+        return healing.passes, healing.healed_at
+    if findings.repair is not None:
+        return len(findings.repair.last), findings.repair.needed
+    return 0, None
+
+
+def _evidence(
+    findings: _Findings, was: Verdict | None, differences: Sequence[JobDifference], config: AnalysisConfig
+) -> tuple[Evidence, ...]:
+    """Name the attempts: what the verdict stands on first, then everything else, newest first."""
+    timeline, chance, limit = findings.timeline, findings.chance, config.evidence_limit
+    first = [evidences.of_streak(streak, timeline.observations) for streak in findings.streaks if streak.broken]
+    if was is Verdict.FLAKY and chance.passes:
+        first.append(evidences.of_passes(chance.passes))
+    elif was is Verdict.BROKEN and findings.repair is not None:
+        first.append(evidences.both_sides(EvidenceKind.FAILING, findings.repair.failures))
+        if findings.repair.last:
+            first.append(evidences.of_passes(findings.repair.last))
+    rest = [evidences.of_contradiction(found) for found in timeline.contradictions[-limit:]]
+    if chance.healing is not None:
+        rest += [evidences.of_stretch(found, timeline.observations) for found in chance.stretches[-limit:]]
+    rest += [evidences.of_difference(found, timeline.observations) for found in differences if found.lasting]
+    rest.sort(key=lambda piece: piece.at, reverse=True)
+    return tuple((*first, *rest)[:limit])

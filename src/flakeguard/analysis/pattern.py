@@ -1,0 +1,156 @@
+"""The pattern model: how probable is it that failures without a contradiction are flakes?
+
+Two stories are weighed for a test's failures (docs/verdicts.md derives them and their numbers):
+
+- *regressions*: every incident (a stretch of red commits, seen in one job or several) was broken by a commit and
+  ended by a fix; its length is geometric.
+- *flaky*: at least one incident was chance. The flake rate r is unknown, Beta distributed, and the failing runs
+  put down to it are k of n: with the prior Beta(a, b) their likelihood is B(a+k, b+n-k) / B(a, b). The other incidents are
+  regressions as before.
+
+Which incidents are chance is searched greedily: the cheapest first, all counts of them summed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, log, log1p
+
+from flakeguard.analysis.config import PatternModel
+from flakeguard.analysis.model import Observation
+from flakeguard.analysis.posterior import log_beta
+from flakeguard.analysis.timeline import Stretch, Timeline
+
+_BORN_FAILING = 0.02
+"""Chance that a test fails from the first commit that is seen: a new test, or one that never worked in this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Stretches of one branch that overlap: one cause, seen in one job or in several.
+
+    Attributes:
+        stretches: its stretches.
+        failures: the failing observations.
+        as_regression: log-likelihood as a regression.
+        as_retries: log-likelihood, as a flake, of the retries inside runs that failed too.
+    """
+
+    stretches: tuple[Stretch, ...]
+    failures: tuple[Observation, ...]
+    as_regression: float
+    as_retries: float
+
+    @property
+    def runs(self) -> int:
+        """Failing runs."""
+        return len(self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which failures are put down to chance.
+
+    Attributes:
+        suspicion: probability that the test is flaky.
+        chance: incidents that are most probably chance.
+        flaked: failing runs put down to chance, contradictions included.
+        runs: runs that are trials of the flake rate (regressions and shared failures are none).
+    """
+
+    suspicion: float
+    chance: tuple[Incident, ...]
+    flaked: int
+    runs: int
+
+
+def incidents(
+    stretches: Sequence[Stretch], timeline: Timeline, default_branch: str, model: PatternModel
+) -> list[Incident]:
+    """Join stretches of a branch that share commits, and price each as a regression."""
+    joined: list[list[Stretch]] = []
+    for stretch in stretches:
+        overlapping = [group for group in joined if _overlaps(stretch, group)]
+        for group in overlapping:
+            joined.remove(group)
+        joined.append([stretch, *(member for group in overlapping for member in group)])
+    return [_priced(tuple(group), timeline, default_branch, model) for group in joined]
+
+
+def _overlaps(stretch: Stretch, group: Sequence[Stretch]) -> bool:
+    return any(other.branch == stretch.branch and not set(stretch.commits).isdisjoint(other.commits) for other in group)
+
+
+def _priced(stretches: tuple[Stretch, ...], timeline: Timeline, default_branch: str, model: PatternModel) -> Incident:
+    commits = {commit for stretch in stretches for commit in stretch.commits}
+    failures = tuple(failure for stretch in stretches for failure in stretch.failures)
+    begun = model.regression_per_commit
+    if stretches[0].branch != default_branch:
+        begun = model.regression_per_branch_commit
+    if all(stretch.before is None for stretch in stretches):
+        begun = max(begun, _BORN_FAILING)
+    price = log(begun) + (len(commits) - 1) * log1p(-model.fix_per_commit)
+    if any(stretch.after is not None for stretch in stretches):
+        price += log(model.fix_per_commit)
+    elsewhere = {job for commit in commits for job in timeline.jobs_passing[commit]}
+    if elsewhere - {stretch.job for stretch in stretches}:
+        price += log(model.one_job_share)
+    elif len(stretches) > 1:
+        price += log1p(-model.one_job_share)
+    return Incident(
+        stretches=stretches,
+        failures=failures,
+        as_regression=price,
+        as_retries=sum(failure.failed - 1 for failure in failures) * log(model.retry_fails),
+    )
+
+
+def weigh(found: Sequence[Incident], *, proven: int, runs: int, model: PatternModel) -> Split:
+    """Weigh chance against regressions.
+
+    Args:
+        found: the incidents.
+        proven: failing runs that contradict a pass at their place; they are chance for certain.
+        runs: all runs that may be trials, those of the incidents included.
+        model: the priors.
+    """
+    likely = _likeliest_first(found, proven, runs)
+    regressions = sum(incident.as_regression for incident in likely)
+    trials = runs - sum(incident.runs for incident in likely)
+    flaked, retries = proven, 0.0
+    alpha, beta = model.rate_alpha, model.rate_beta
+    scale = log_beta(alpha, beta)
+    none_by_chance = regressions
+    weights: list[tuple[float, int, int]] = []
+    for incident in (None, *likely):
+        if incident is not None:
+            flaked += incident.runs
+            trials += incident.runs
+            retries += incident.as_retries
+            regressions -= incident.as_regression
+        chance = log_beta(alpha + flaked, beta + trials - flaked) - scale + retries
+        weights.append((chance + regressions if flaked else -inf, flaked, trials))
+    best = max(range(len(weights)), key=lambda index: weights[index][0])
+    return Split(
+        suspicion=1.0 if proven else _probability([weight for weight, _, _ in weights], none_by_chance, model),
+        chance=tuple(likely[:best]),
+        flaked=weights[best][1],
+        runs=weights[best][2],
+    )
+
+
+def _likeliest_first(found: Sequence[Incident], proven: int, runs: int) -> list[Incident]:
+    failing = proven + sum(incident.runs for incident in found)
+    rate = log((failing + 0.5) / (runs + 1))
+    return sorted(
+        found,
+        key=lambda incident: incident.runs * rate + incident.as_retries - incident.as_regression,
+        reverse=True,
+    )
+
+
+def _probability(by_chance: Sequence[float], none_by_chance: float, model: PatternModel) -> float:
+    """Posterior probability of flaky, from the log-likelihoods of both stories and the prior."""
+    top = max(*by_chance, none_by_chance)
+    flaky = model.flaky_prior * sum(exp(weight - top) for weight in by_chance)
+    regressions = (1 - model.flaky_prior) * exp(none_by_chance - top)
+    return flaky / (flaky + regressions)

@@ -1,0 +1,164 @@
+"""The packed window of a test: its last runs in six bytes each, newest first.
+
+An entry is the run's id (u32) and a code (u16), little-endian. The code is a sentinel bit and then two bits per
+attempt (`Outcome`), the first attempt highest; bit 15 marks a run whose attempts were reduced to seven. A longer
+list of attempts has a larger code, which makes the union of two windows a union by the larger code: commutative,
+associative and idempotent, so any order of arrival gives the same bytes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from struct import Struct
+
+from flakeguard.analysis.model import Observation, Run
+from flakeguard.reports.model import Outcome
+
+ENTRY_BYTES = 6
+MAX_ATTEMPTS = 7
+_ENTRY = Struct("<IH")
+_REDUCED = 1 << 15
+_ATTEMPT_BITS = 2
+_ONE_PASS = 0b100
+
+type Order = tuple[datetime, bytes]
+"""Place of a run in a history: its time, then its tie-break."""
+
+type OrderOf = Callable[[int], Order]
+"""Looks up the place of a run by its id."""
+
+
+def pack(attempts: Sequence[Outcome]) -> int:
+    """Pack the attempts of one run, oldest first, into a code.
+
+    More than seven are reduced (`reduce_attempts`) and the code is marked.
+
+    Raises:
+        ValueError: there is no attempt.
+    """
+    if not attempts:
+        raise ValueError("a run without attempts has no place in a window")
+    code = 1
+    for outcome in reduce_attempts(attempts):
+        code = code << _ATTEMPT_BITS | outcome
+    return code | _REDUCED if len(attempts) > MAX_ATTEMPTS else code
+
+
+def reduce_attempts(attempts: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Keep seven of more attempts, in order: the first, the last, the first of every outcome, then the earliest.
+
+    So a contradiction among them stays one, and how the run ended stays known.
+    """
+    if len(attempts) <= MAX_ATTEMPTS:
+        return attempts
+    kept = {0, len(attempts) - 1} | {attempts.index(outcome) for outcome in set(attempts)}
+    earliest = iter(range(1, len(attempts)))
+    while len(kept) < MAX_ATTEMPTS:
+        kept.add(next(earliest))
+    return [attempts[index] for index in sorted(kept)]
+
+
+@lru_cache(maxsize=1 << 12)
+def unpack(code: int) -> tuple[Outcome, ...]:
+    """Return the attempts of a code, oldest first."""
+    bits = code & ~_REDUCED
+    attempts: list[Outcome] = []
+    while bits > 1:
+        attempts.append(Outcome(bits & 0b11))
+        bits >>= _ATTEMPT_BITS
+    return tuple(reversed(attempts))
+
+
+def entries(window: bytes) -> list[tuple[int, int]]:
+    """Return (run id, code) of a window, newest first."""
+    return list(_ENTRY.iter_unpack(window))
+
+
+def run_ids(windows: Iterable[bytes]) -> set[int]:
+    """Return the ids of all runs that windows speak of, to load them at once."""
+    return {run_id for window in windows for run_id, _ in _ENTRY.iter_unpack(window)}
+
+
+def merge(window: bytes, run_id: int, code: int, order_of: OrderOf, size: int = 100) -> bytes:
+    """Return the window with one run put in its place; at most `size` entries.
+
+    Looks up the place of as few runs as it can: one for a run newer than all others, else a binary search.
+
+    Args:
+        window: the packed window.
+        run_id: the run to put in.
+        code: its packed attempts. For a run that is there already the larger code stays, which is the one of
+            the longer list of attempts: give all attempts of the run that are known.
+        order_of: finds the place of a run by id; raises what it likes for an unknown one.
+        size: entries kept.
+    """
+    order = order_of(run_id)
+    low, high = 0, len(window) // ENTRY_BYTES
+    while low < high:
+        middle = (low + high) // 2 if low else 0
+        other = _ENTRY.unpack_from(window, middle * ENTRY_BYTES)
+        if other[0] == run_id:
+            return _replace(window, middle, max(code, other[1]))
+        if order_of(other[0]) > order:
+            low = middle + 1
+        else:
+            high = middle
+    at = low * ENTRY_BYTES
+    return (window[:at] + _ENTRY.pack(run_id, code) + window[at:])[: size * ENTRY_BYTES]
+
+
+def _replace(window: bytes, index: int, code: int) -> bytes:
+    run_id = _ENTRY.unpack_from(window, index * ENTRY_BYTES)[0]
+    return window[: index * ENTRY_BYTES] + _ENTRY.pack(run_id, code) + window[(index + 1) * ENTRY_BYTES :]
+
+
+def join(first: bytes, second: bytes, order_of: OrderOf, size: int = 100) -> bytes:
+    """Return the union of two windows of one test; at most `size` entries."""
+    codes = dict(_ENTRY.iter_unpack(first))
+    for run_id, code in _ENTRY.iter_unpack(second):
+        codes[run_id] = max(code, codes.get(run_id, 0))
+    newest_first = sorted(codes, key=order_of, reverse=True)[:size]
+    return b"".join(_ENTRY.pack(run_id, codes[run_id]) for run_id in newest_first)
+
+
+def prune(window: bytes, cutoff: datetime, order_of: OrderOf) -> bytes:
+    """Return the window without the runs older than `cutoff`."""
+    end = len(window)
+    while end and order_of(_ENTRY.unpack_from(window, end - ENTRY_BYTES)[0])[0] < cutoff:
+        end -= ENTRY_BYTES
+    return window[:end]
+
+
+def quiet(window: bytes) -> bool:
+    """Whether every run of the window is a single pass; looks at bytes only."""
+    runs = len(window) // ENTRY_BYTES
+    return window[4::ENTRY_BYTES].count(_ONE_PASS) == runs and window[5::ENTRY_BYTES].count(0) == runs
+
+
+class Decoder(dict[bytes, Observation]):
+    """Turns windows into histories; what two tests share (a run, a code) is made once.
+
+    Keep one for the tests of a batch. It is a cache by entry: memory grows with runs times distinct codes.
+    """
+
+    def __init__(self, runs: Mapping[int, Run]) -> None:
+        """Decode with these runs; they must not change while the decoder lives."""
+        super().__init__()
+        self._runs = runs
+
+    def __missing__(self, entry: bytes) -> Observation:
+        run_id, code = _ENTRY.unpack(entry)
+        observation = self[entry] = Observation(self._runs[run_id], unpack(code))
+        return observation
+
+    def history(self, window: bytes) -> list[Observation]:
+        """Return the observations of a window, oldest first.
+
+        Runs that are not known (deleted since) are left out.
+        """
+        starts = range(len(window) - ENTRY_BYTES, -1, -ENTRY_BYTES)
+        try:
+            return [self[window[at : at + ENTRY_BYTES]] for at in starts]
+        except KeyError:
+            pieces = (window[at : at + ENTRY_BYTES] for at in starts)
+            return [self[piece] for piece in pieces if _ENTRY.unpack(piece)[0] in self._runs]
