@@ -45,9 +45,9 @@ CREATE TABLE api_keys (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project_id   bigint NOT NULL REFERENCES projects ON DELETE CASCADE,
     name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
-    prefix       text NOT NULL,
-    key_hash     bytea NOT NULL UNIQUE,
-    scopes       text[] NOT NULL DEFAULT '{ingest:write}',
+    prefix       text NOT NULL UNIQUE,     -- how a key is found and named; the hash is what it is compared with
+    key_hash     bytea NOT NULL,
+    scopes       text[] NOT NULL DEFAULT '{ingest:write,results:read}',
     created_by   uuid REFERENCES auth.users ON DELETE SET NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
@@ -143,9 +143,10 @@ CREATE INDEX junit_files_ingestion_idx ON junit_files (ingestion_id);
 
 -- A report is counted once in a run, however it came (alone, in an archive, again in a repeated job step).
 CREATE TABLE run_reports (
-    run_id     integer NOT NULL REFERENCES test_runs ON DELETE CASCADE,
-    digest     bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    run_id       integer NOT NULL REFERENCES test_runs ON DELETE CASCADE,
+    digest       bytea NOT NULL,
+    ingestion_id uuid NOT NULL REFERENCES ingestions ON DELETE CASCADE,
+    report_key   bigint NOT NULL,
     PRIMARY KEY (run_id, digest)
 );
 
@@ -174,6 +175,7 @@ CREATE TABLE test_cases (
     class_name    text NOT NULL,
     name          text NOT NULL,
     variant       text NOT NULL DEFAULT '',
+    test_group    text NOT NULL GENERATED ALWAYS AS (coalesce(nullif(class_name, ''), nullif(file, ''), suite)) STORED,
     created_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (project_id, identity_hash)
 );
@@ -199,8 +201,8 @@ CREATE TABLE flake_events (
     project_id   bigint NOT NULL,
     test_case_id bigint NOT NULL,
     run_id       integer NOT NULL,
-    report_key   bigint NOT NULL,      -- which report of the run: with `attempt`, an order that does not depend on arrival
-    attempt      smallint NOT NULL,    -- 1, 2, … within the report
+    report_key   bigint NOT NULL,      -- which report of the run: with `position`, an order that does not depend on arrival
+    position     integer NOT NULL,     -- place in the report; attempts of one test stand in order of execution
     outcome      smallint NOT NULL CHECK (outcome BETWEEN 0 AND 3),  -- passed, failed, error, skipped
     duration_ms  real,
     failure_id   bigint,
@@ -246,13 +248,13 @@ CREATE TABLE flake_stats (
     inconsistency      real NOT NULL DEFAULT 0,
     recency            real NOT NULL DEFAULT 0,
     branch_diversity   real NOT NULL DEFAULT 0,
-    flake_rate_low     real NOT NULL DEFAULT 0,
-    flake_rate         real NOT NULL DEFAULT 0,
-    flake_rate_high    real NOT NULL DEFAULT 1,
+    flake_rate_low     real,                         -- posterior of the flake rate; null where no flake is known
+    flake_rate         real,
+    flake_rate_high    real,
     runs               integer NOT NULL DEFAULT 0,   -- in the window
     failures           integer NOT NULL DEFAULT 0,   -- failed attempts in the window
     broken_branches    text[] NOT NULL DEFAULT '{}',
-    evidence           jsonb NOT NULL DEFAULT '[]',
+    findings           jsonb NOT NULL DEFAULT '{}',  -- reason, evidence and counts (flakeguard.analysis.findings)
     lifetime_runs      bigint NOT NULL DEFAULT 0,
     lifetime_failures  bigint NOT NULL DEFAULT 0,
     lifetime_flakes    bigint NOT NULL DEFAULT 0,    -- runs in which it failed and passed
@@ -317,24 +319,32 @@ BEGIN
                         USING (project_id IN (SELECT flakeguard.visible_projects()))', t);
         EXECUTE format('GRANT SELECT ON %I TO authenticated', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['memberships', 'invites', 'projects', 'audit_events'] LOOP
+    -- Nobody writes here but service_role: the services check the role, say what is wrong, and leave an audit event.
+    FOREACH t IN ARRAY ARRAY['memberships', 'projects', 'audit_events'] LOOP
         EXECUTE format('CREATE POLICY members_read ON %I FOR SELECT TO authenticated
                         USING (organization_id IN (SELECT flakeguard.visible_organizations()))', t);
-        EXECUTE format('CREATE POLICY managers_write ON %I TO authenticated
-                        USING (organization_id IN (SELECT flakeguard.managed_organizations()))
-                        WITH CHECK (organization_id IN (SELECT flakeguard.managed_organizations()))', t);
-        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO authenticated', t);
+        EXECUTE format('GRANT SELECT ON %I TO authenticated', t);
     END LOOP;
 END $$;
-REVOKE UPDATE, DELETE ON audit_events FROM authenticated;
+REVOKE UPDATE ON audit_events FROM service_role;
 CREATE POLICY members_read ON organizations FOR SELECT TO authenticated
     USING (id IN (SELECT flakeguard.visible_organizations()));
-CREATE POLICY managers_write ON organizations FOR UPDATE TO authenticated
-    USING (id IN (SELECT flakeguard.managed_organizations()));
-GRANT SELECT, UPDATE ON organizations TO authenticated;
+GRANT SELECT ON organizations TO authenticated;
 CREATE POLICY key_reads_own_project ON projects FOR SELECT TO authenticated
     USING (id IN (SELECT flakeguard.visible_projects()));
-CREATE POLICY managers_all ON api_keys TO authenticated
-    USING (project_id IN (SELECT flakeguard.managed_projects()))
-    WITH CHECK (project_id IN (SELECT flakeguard.managed_projects()));
-GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO authenticated;
+-- Invites and keys are for those who manage them, and their hashes for nobody.
+CREATE POLICY managers_read ON invites FOR SELECT TO authenticated
+    USING (organization_id IN (SELECT flakeguard.managed_organizations()));
+GRANT SELECT (id, organization_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at)
+    ON invites TO authenticated;
+CREATE POLICY managers_read ON api_keys FOR SELECT TO authenticated
+    USING (project_id IN (SELECT flakeguard.managed_projects()));
+GRANT SELECT (id, project_id, name, prefix, scopes, created_by, created_at, expires_at, revoked_at, last_used_at)
+    ON api_keys TO authenticated;
+-- auth.users is closed to everybody; members of an organisation know each other's addresses.
+CREATE FUNCTION flakeguard.visible_people() RETURNS TABLE (user_id uuid, email text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$
+    SELECT DISTINCT u.id, u.email FROM memberships m JOIN auth.users u ON u.id = m.user_id
+    WHERE m.organization_id IN (SELECT flakeguard.visible_organizations())
+$$;

@@ -35,11 +35,13 @@ class Queries:
         return list(self._statements.items())
 
 
-def load(package: str) -> Queries:
+def load(package: str | None) -> Queries:
     """Read `queries.sql` of `package` (pass `__package__`).
 
     Raises:
         FileNotFoundError: The package has none.
-        ValueError: A name stands twice.
+        ValueError: A name stands twice, or there is no package.
     """
+    if package is None:
+        raise ValueError("queries are loaded by a module of a package: pass its __package__")
     return Queries(package, files(package).joinpath("queries.sql").read_text(encoding="utf-8"))

@@ -1,0 +1,182 @@
+"""Analyse what an upload touched; rebuild or age what is known of a whole project.
+
+One analysis of a project at a time (an advisory lock): windows are read, merged and written back.
+Cost follows the number of tests in the run, never the length of the history.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.model import Run
+from flakeguard.analysis.outage import is_outage, mass_failures
+from flakeguard.analysis.repository import SQL, Judged, load_runs, load_states, save
+from flakeguard.analysis.states import Judge, rebuild
+from flakeguard.analysis.window import pack, run_ids
+from flakeguard.reports.model import Outcome
+from flakeguard.worker.outbox import settle
+from fluxbase.db import Connection, Database
+
+logger = structlog.get_logger(__name__)
+
+_BATCH_TESTS = 5_000
+_OUTCOMES = tuple(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """Distinct tests of a run: `tests` without the skipped ones; `flaked` failed and passed in it."""
+
+    tests: int
+    failed: int
+    skipped: int
+    flaked: int
+
+
+async def analyze_ingestion(
+    database: Database, ingestion_id: UUID, *, job_id: str, config: AnalysisConfig, now: Callable[[], datetime]
+) -> int | None:
+    """Analyse the tests of an ingestion; how many were judged, or None when it was done before. Safe to repeat."""
+    clock = now()
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(SQL["ingestion_to_analyze"], ingestion_id)
+        if row is None or row["state"] != "stored":
+            await settle(connection, job_id)
+            return None
+        reports = [key for (key,) in await connection.fetch(SQL["new_reports"], row["run_id"], ingestion_id)]
+        judged, flaked = await analyze_run(connection, row["run_id"], reports, config=config, now=clock)
+        await connection.execute(SQL["mark_analyzed"], ingestion_id, flaked, now())
+        await settle(connection, job_id)
+    logger.info("analysis completed", ingestion_id=str(ingestion_id), run_id=row["run_id"], tests=judged)
+    return judged
+
+
+async def analyze_run(
+    connection: Connection, run_id: int, new_reports: Sequence[int], *, config: AnalysisConfig, now: datetime
+) -> tuple[int, int]:
+    """Judge the tests that these reports of a run name; (tests judged, tests that failed and passed in the run).
+
+    When the reports change whether the run is an outage, or which groups failed together in it, all tests of the run are
+    judged again.
+    """
+    row = await connection.fetchrow(SQL["run"], run_id)
+    if row is None:
+        return 0, 0
+    await connection.execute(SQL["lock_project"], row["project_id"])
+    counts, changed = await _describe_run(connection, row, config)
+    judged = 0
+    cursor = await connection.cursor(SQL["touched_tests"], run_id, list(new_reports), changed)
+    while touched := await cursor.fetch(_BATCH_TESTS):
+        judged += await _judge_batch(connection, row, touched, config=config, now=now)
+    await connection.execute(SQL["notify"], f"{row['project_id']}:{run_id}")
+    return judged, counts.flaked
+
+
+async def _describe_run(connection: Connection, run: Any, config: AnalysisConfig) -> tuple[RunCounts, bool]:
+    groups = await connection.fetch(SQL["run_groups"], run["id"])
+    counts = RunCounts(*(sum(group[name] for group in groups) for name in ("tests", "failed", "skipped", "flaked")))
+    outage = is_outage(counts.tests, counts.failed, config)
+    mass = mass_failures(((g["test_group"], g["tests"], g["ever_failed"]) for g in groups), config)
+    changed = (outage, mass) != (run["outage"], frozenset(run["mass_failures"]))
+    await connection.execute(
+        SQL["describe_run"], run["id"], counts.tests, counts.failed, counts.skipped, counts.flaked, outage, sorted(mass)
+    )
+    return counts, changed
+
+
+async def _judge_batch(
+    connection: Connection, run_row: Any, touched: Sequence[Any], *, config: AnalysisConfig, now: datetime
+) -> int:
+    states = await load_states(connection, [row["test_case_id"] for row in touched])
+    runs = await _runs_of(connection, states.values(), {run_row["id"]})
+    judge = Judge(runs, default_branch=run_row["default_branch"], now=now, config=config)
+    run = runs[run_row["id"]]
+    judged = [_judge(judge, run, states[row["test_case_id"]], row) for row in touched if row["test_case_id"] in states]
+    await save(
+        connection, judged, project_id=run_row["project_id"], run_id=run.id, executed_at=run.executed_at, now=now
+    )
+    return len(judged)
+
+
+def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
+    outcomes, known = row["outcomes"], row["known_outcomes"] or []
+    windows = judge.merged(state.windows, run, pack([_OUTCOMES[number] for number in outcomes]))
+    return Judged(
+        state,
+        windows,
+        judge.judge(windows, state.group),
+        new_runs=int(not known),
+        new_failures=int(_failed(outcomes) and not _failed(known)),
+        new_flakes=int(_flaked(outcomes) and not _flaked(known)),
+        duration_ms=row["duration_ms"],
+        failed_now=_failed(outcomes),
+    )
+
+
+def _failed(outcomes: Sequence[int]) -> bool:
+    return Outcome.FAILED in outcomes or Outcome.ERROR in outcomes
+
+
+def _flaked(outcomes: Sequence[int]) -> bool:
+    return Outcome.PASSED in outcomes and _failed(outcomes)
+
+
+async def _runs_of(connection: Connection, states: Any, also: set[int]) -> Mapping[int, Run]:
+    windows = {window for state in states for window in (state.windows.everywhere, state.windows.default) if window}
+    return await load_runs(connection, run_ids(windows) | also)
+
+
+async def reanalyze_project(
+    database: Database,
+    project_id: int,
+    *,
+    recompute: bool,
+    config: AnalysisConfig,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _tests: None,
+) -> int:
+    """Judge every test of a project at the clock `now`; how many.
+
+    Ageing (`recompute` false) looks at the stored windows; recomputing rebuilds them from every attempt that is stored.
+    Works in batches, each its own transaction, so that uploads are not held up.
+    """
+    judged, last = 0, 0
+    while True:
+        async with database.transaction() as connection:
+            await connection.execute(SQL["lock_project"], project_id)
+            page = [row[0] for row in await connection.fetch(SQL["page_of_tests"], project_id, last, _BATCH_TESTS)]
+            if not page:
+                await connection.execute(SQL["notify"], f"{project_id}:")
+                return judged
+            await _reanalyze_page(connection, project_id, page, recompute=recompute, config=config, now=now)
+        judged, last = judged + len(page), page[-1]
+        progress(judged)
+
+
+async def _reanalyze_page(
+    connection: Connection, project_id: int, page: list[int], *, recompute: bool, config: AnalysisConfig, now: datetime
+) -> None:
+    project = await connection.fetchrow(SQL["project"], project_id)
+    states = await load_states(connection, page)
+    default_branch: str = project["default_branch"] if project else ""
+    codes: dict[int, list[tuple[int, int]]] = {test: [] for test in page}
+    if recompute:
+        for row in await connection.fetch(SQL["events_of_tests"], page):
+            codes[row["test_case_id"]].append((row["run_id"], pack([_OUTCOMES[n] for n in row["outcomes"]])))
+    runs = await _runs_of(connection, states.values(), {run_id for pairs in codes.values() for run_id, _ in pairs})
+    judge = Judge(runs, default_branch=default_branch, now=now, config=config)
+    judged: list[Judged] = []
+    for test, state in states.items():
+        windows = (
+            rebuild(codes[test], runs, default_branch=default_branch, size=config.window_size)
+            if recompute
+            else state.windows
+        )
+        windows = judge.pruned(windows)
+        judged.append(Judged(state, windows, judge.judge(windows, state.group)))
+    await save(connection, judged, project_id=project_id, run_id=None, executed_at=None, now=now)

@@ -1,0 +1,108 @@
+-- name: lock_project
+SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', $1))
+
+-- name: run
+SELECT r.id, r.project_id, r.executed_at, r.key, r.sha, r.branch, r.job, r.variant, r.outage, r.mass_failures, p.default_branch
+FROM test_runs r JOIN projects p ON p.id = r.project_id
+WHERE r.id = $1
+
+-- name: runs
+SELECT id, executed_at, key, sha, branch, job, variant, outage, mass_failures FROM test_runs WHERE id = ANY($1::integer[])
+
+-- name: run_groups
+SELECT c.test_group,
+       count(*) FILTER (WHERE NOT e.only_skipped) AS tests,
+       count(*) FILTER (WHERE e.last_outcome IN (1, 2)) AS failed,
+       count(*) FILTER (WHERE e.any_failed) AS ever_failed,
+       count(*) FILTER (WHERE e.any_failed AND e.any_passed) AS flaked,
+       count(*) FILTER (WHERE e.only_skipped) AS skipped
+FROM (
+    SELECT test_case_id, bool_or(outcome IN (1, 2)) AS any_failed, bool_or(outcome = 0) AS any_passed,
+           bool_and(outcome = 3) AS only_skipped,
+           (array_agg(outcome ORDER BY report_key DESC, position DESC) FILTER (WHERE outcome <> 3))[1] AS last_outcome
+    FROM flake_events WHERE run_id = $1 GROUP BY test_case_id
+) e JOIN test_cases c ON c.id = e.test_case_id
+GROUP BY c.test_group
+
+-- name: describe_run
+UPDATE test_runs SET tests = $2, failed = $3, skipped = $4, flaked = $5, outage = $6, mass_failures = $7 WHERE id = $1
+
+-- name: new_reports
+SELECT report_key FROM run_reports WHERE run_id = $1 AND ingestion_id = $2
+
+-- name: touched_tests
+SELECT e.test_case_id,
+       array_agg(e.outcome ORDER BY e.report_key, e.position) AS outcomes,
+       array_agg(e.outcome ORDER BY e.report_key, e.position) FILTER (WHERE e.report_key <> ALL($2::bigint[])) AS known_outcomes,
+       sum(e.duration_ms)::real AS duration_ms
+FROM flake_events e
+WHERE e.run_id = $1
+GROUP BY e.test_case_id
+HAVING $3 OR bool_or(e.report_key = ANY($2::bigint[]))
+ORDER BY e.test_case_id
+
+-- name: states
+SELECT s.test_case_id, s.window_all, s.window_default, s.verdict, s.score, s.failures, c.test_group
+FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id
+WHERE s.test_case_id = ANY($1::bigint[])
+
+-- name: advance
+UPDATE flake_stats s SET
+    window_all = n.window_all, window_default = n.window_default, runs = n.runs,
+    lifetime_runs = s.lifetime_runs + n.new_runs, duration_ms = coalesce(n.duration_ms, s.duration_ms),
+    first_seen_at = least(s.first_seen_at, $1), last_seen_at = greatest(s.last_seen_at, $1), analyzed_at = $2
+FROM unnest($3::bigint[], $4::bytea[], $5::bytea[], $6::integer[], $7::integer[], $8::real[])
+     AS n (test_case_id, window_all, window_default, runs, new_runs, duration_ms)
+WHERE s.test_case_id = n.test_case_id
+
+-- name: save
+UPDATE flake_stats s SET
+    window_all = n.window_all, window_default = n.window_default, verdict = n.verdict, severity = n.severity, score = n.score,
+    failure_rate = n.failure_rate, inconsistency = n.inconsistency, recency = n.recency,
+    branch_diversity = n.branch_diversity, flake_rate_low = n.flake_rate_low, flake_rate = n.flake_rate,
+    flake_rate_high = n.flake_rate_high, runs = n.runs, failures = n.failures, findings = n.findings,
+    broken_branches = ARRAY(SELECT jsonb_array_elements_text(n.broken_branches)),
+    lifetime_runs = s.lifetime_runs + n.new_runs, lifetime_failures = s.lifetime_failures + n.new_failures,
+    lifetime_flakes = s.lifetime_flakes + n.new_flakes, duration_ms = coalesce(n.duration_ms, s.duration_ms),
+    first_seen_at = least(s.first_seen_at, coalesce($1, s.first_seen_at)),
+    last_seen_at = greatest(s.last_seen_at, coalesce($1, s.last_seen_at)),
+    last_failed_at = CASE WHEN n.failed_now THEN greatest(s.last_failed_at, $1) ELSE s.last_failed_at END,
+    analyzed_at = $2
+FROM unnest($3::bigint[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::real[], $9::real[], $10::real[], $11::real[],
+            $12::real[], $13::real[], $14::real[], $15::real[], $16::integer[], $17::integer[], $18::jsonb[], $19::jsonb[],
+            $20::integer[], $21::integer[], $22::integer[], $23::real[], $24::boolean[])
+     AS n (test_case_id, window_all, window_default, verdict, severity, score, failure_rate, inconsistency, recency,
+           branch_diversity, flake_rate_low, flake_rate, flake_rate_high, runs, failures, findings, broken_branches,
+           new_runs, new_failures, new_flakes, duration_ms, failed_now)
+WHERE s.test_case_id = n.test_case_id
+
+-- name: add_changes
+INSERT INTO verdict_changes (project_id, test_case_id, run_id, from_verdict, to_verdict, score, created_at)
+SELECT $1, n.test_case_id, $2, n.from_verdict, n.to_verdict, n.score, $3
+FROM unnest($4::bigint[], $5::text[], $6::text[], $7::real[]) AS n (test_case_id, from_verdict, to_verdict, score)
+
+-- name: notify
+SELECT pg_notify('flakeguard_changes', $1)
+
+-- name: ingestion_to_analyze
+SELECT state, run_id FROM ingestions WHERE id = $1 FOR UPDATE
+
+-- name: mark_analyzed
+UPDATE ingestions SET state = 'analyzed', flake_events_created = $2, analyzed_at = $3 WHERE id = $1
+
+-- name: project
+SELECT id, default_branch FROM projects WHERE id = $1
+
+-- name: page_of_tests
+SELECT test_case_id FROM flake_stats WHERE project_id = $1 AND test_case_id > $2 ORDER BY test_case_id LIMIT $3
+
+-- name: events_of_tests
+SELECT test_case_id, run_id, array_agg(outcome ORDER BY report_key, position) AS outcomes
+FROM flake_events WHERE test_case_id = ANY($1::bigint[])
+GROUP BY test_case_id, run_id
+
+-- name: all_projects
+SELECT id FROM projects ORDER BY id
+
+-- name: window_of_test
+SELECT s.window_all, c.test_group FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id WHERE s.test_case_id = $1

@@ -1,0 +1,125 @@
+"""What a batch of tests knows before and after an analysis: windows in, verdicts out. Pure.
+
+A test has two windows: one of all branches, one of the default branch. The second is None while both hold the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.evaluate import evaluate_window
+from flakeguard.analysis.model import Analysis, Run, Verdict
+from flakeguard.analysis.window import Decoder, OrderOf, merge, prune, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The packed windows of one test."""
+
+    everywhere: bytes = b""
+    default: bytes | None = None
+
+    def with_run(self, run: Run, code: int, default_branch: str, order_of: OrderOf, size: int) -> "Windows":
+        """These windows with one more run."""
+        everywhere = merge(self.everywhere, run.id, code, order_of, size)
+        default = self.on_default
+        if run.branch == default_branch:
+            default = merge(default, run.id, code, order_of, size)
+        return Windows.of(everywhere, default)
+
+    @classmethod
+    def of(cls, everywhere: bytes, default: bytes) -> "Windows":
+        """Two windows, the second folded away when it says nothing more."""
+        return cls(everywhere, None if default == everywhere else default)
+
+    @property
+    def on_default(self) -> bytes:
+        """The default branch's window."""
+        return self.everywhere if self.default is None else self.default
+
+    def since(self, cutoff: datetime, order_of: OrderOf) -> "Windows":
+        """These windows without runs older than `cutoff`."""
+        return Windows.of(prune(self.everywhere, cutoff, order_of), prune(self.on_default, cutoff, order_of))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether every run in them is a single pass."""
+        return quiet(self.everywhere) and (self.default is None or quiet(self.default))
+
+
+class Judge:
+    """Evaluates the tests of one batch at one clock; what many tests share is computed once."""
+
+    def __init__(self, runs: Mapping[int, Run], *, default_branch: str, now: datetime, config: AnalysisConfig) -> None:
+        """Judge with these runs; they must not change meanwhile."""
+        self._runs = runs
+        self._decoder = Decoder(runs)
+        self._default_branch = default_branch
+        self._now = now
+        self._config = config
+        self._quiet: dict[bytes, Analysis] = {}
+        self._pruned: dict[Windows, Windows] = {}
+        self._merged: dict[tuple[Windows, int, int], Windows] = {}
+
+    def merged(self, windows: Windows, run: Run, code: int) -> Windows:
+        """The windows with one more run, without what the lookback no longer sees."""
+        key = (windows, run.id, code)
+        if (known := self._merged.get(key)) is None:
+            grown = windows.with_run(run, code, self._default_branch, self._order_of, self._config.window_size)
+            known = self._merged[key] = self.pruned(grown)
+        return known
+
+    def pruned(self, windows: Windows) -> Windows:
+        """The windows without what the lookback no longer sees."""
+        if (known := self._pruned.get(windows)) is None:
+            known = self._pruned[windows] = windows.since(self._now - self._config.lookback, self._order_of)
+        return known
+
+    def judge(self, windows: Windows, group: str) -> Analysis:
+        """Verdict, score and evidence.
+
+        What pull requests have pushed out of the window of all branches is still known of the default branch: a test
+        that its own window proves broken there is broken.
+        """
+        analysis = self._evaluate(windows.everywhere, group)
+        if windows.default is None or Verdict.BROKEN is analysis.verdict:
+            return analysis
+        on_default = self._evaluate(windows.default, group)
+        if on_default.verdict is not Verdict.BROKEN:
+            return analysis
+        streaks = [streak for streak in analysis.streaks if streak.branch != self._default_branch]
+        return replace(
+            analysis,
+            verdict=on_default.verdict,
+            was=on_default.was,
+            reason=on_default.reason,
+            evidence=on_default.evidence,
+            streaks=(*on_default.streaks, *streaks),
+        )
+
+    def _evaluate(self, window: bytes, group: str) -> Analysis:
+        if quiet(window):  # the group matters to failures only
+            if (known := self._quiet.get(window)) is None:
+                known = self._quiet[window] = self._fully(window, "")
+            return known
+        return self._fully(window, group)
+
+    def _fully(self, window: bytes, group: str) -> Analysis:
+        return evaluate_window(
+            window, self._decoder, group=group, default_branch=self._default_branch, now=self._now, config=self._config
+        )
+
+    def _order_of(self, run_id: int) -> tuple[datetime, bytes]:
+        return self._runs[run_id].order
+
+
+def rebuild(codes: Sequence[tuple[int, int]], runs: Mapping[int, Run], *, default_branch: str, size: int) -> Windows:
+    """The windows that these (run id, code) pairs of one test add up to, in whatever order they are given."""
+    known = sorted(((runs[run_id], code) for run_id, code in codes if run_id in runs), key=lambda pair: pair[0].order)
+    everywhere, default = b"", b""
+    for run, code in known[-size:]:
+        everywhere = merge(everywhere, run.id, code, lambda run_id: runs[run_id].order, size)
+    for run, code in [pair for pair in known if pair[0].branch == default_branch][-size:]:
+        default = merge(default, run.id, code, lambda run_id: runs[run_id].order, size)
+    return Windows.of(everywhere, default)

@@ -1,0 +1,1 @@
+"""Upload → storage → queue → rows: nothing that was accepted can be half there."""

@@ -1,0 +1,78 @@
+"""What an upload says about the run it reports: which commit, which job, when."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from flakeguard.errors import InvalidMetaError
+
+_SEPARATOR = "\x1f"
+
+type Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class RunMeta(BaseModel):
+    """The `meta` document. Names were born on GitHub; other providers fill them with what they have.
+
+    Times are RFC 3339 with a zone. Unknown fields are ignored, so that newer clients can say more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    project_slug: Text | None = None
+    sha: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9A-Za-z._-]{4,64}$")]
+    branch: Text = ""
+    provider: Text | None = None
+    repo_full_name: Text | None = None
+    workflow_name: Text | None = None
+    workflow_ref: Text | None = None
+    github_run_id: Annotated[Text | None, BeforeValidator(_as_text)] = None
+    github_run_attempt: int = Field(1, ge=1, le=100_000)
+    github_run_number: int | None = None
+    run_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://")] | None = None
+    event: Text | None = None
+    pr_number: int | None = Field(None, ge=1, le=2**31 - 1)
+    job_name: Text = ""
+    job_variant: Text = ""
+    started_at: AwareDatetime | None = None
+    completed_at: AwareDatetime | None = None
+
+    @classmethod
+    def parse(cls, document: bytes) -> Self:
+        """Read the JSON document.
+
+        Raises:
+            InvalidMetaError: It is not JSON, or a field is not what it should be; the text names each field.
+        """
+        try:
+            return cls.model_validate_json(document)
+        except ValidationError as error:
+            told = "; ".join(
+                f"{'.'.join(str(part) for part in problem['loc']) or 'meta'}: {problem['msg']}"
+                for problem in error.errors()
+            )
+            raise InvalidMetaError(f"meta is not usable: {told}") from None
+
+    def run_key(self, contents: bytes) -> bytes:
+        """The run's identity, 16 bytes: provider, repository, run id, attempt, job and variant.
+
+        Without a run id it is commit, branch, job, variant and `contents` (a digest of what was uploaded), so that
+        the same files sent again are the same run, and other files another.
+        """
+        if self.github_run_id is not None:
+            provider = self.provider or "github"
+            parts = (provider, self.repo_full_name or "", self.github_run_id, str(self.github_run_attempt))
+        else:
+            parts = ("", self.sha, self.branch, contents.hex())
+        text = _SEPARATOR.join((*parts, self.job_name, self.job_variant))
+        return hashlib.blake2b(text.encode(), digest_size=16, person=b"run").digest()
+
+    def executed_at(self, arrival: datetime) -> datetime:
+        """The run's own time: its start as stated, unless that lies in the future, else when it arrived."""
+        return arrival if self.started_at is None else min(self.started_at, arrival)

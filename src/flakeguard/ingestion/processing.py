@@ -1,0 +1,144 @@
+"""Read an accepted upload into rows, all of it in one transaction, and owe its analysis."""
+
+import gzip
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import structlog
+
+from flakeguard.ingestion.batches import in_batches
+from flakeguard.ingestion.meta import RunMeta
+from flakeguard.ingestion.repository import SQL, StoredRun, add_report, store_batch, upsert_run
+from flakeguard.reports.archives import expand
+from flakeguard.reports.junit import parse_junit
+from flakeguard.reports.model import ReportError
+from flakeguard.worker.outbox import owe, settle
+from flakeguard.worker.queues import ANALYZE
+from fluxbase.db import Connection, Database
+
+logger = structlog.get_logger(__name__)
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class _FileResult:
+    """What became of one file: attempts read, the format, warnings, and an error when nothing could be read."""
+
+    attempts: int = 0
+    formats: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
+    errors: list[str] = field(default_factory=list[str])
+    pieces: int = 0
+
+    @property
+    def error(self) -> str | None:
+        """Why nothing of it could be read."""
+        return "; ".join(self.errors[:5]) if self.errors and len(self.errors) == self.pieces else None
+
+    @property
+    def told(self) -> list[str]:
+        """Warnings, with the errors of single members of an archive of which the rest was kept."""
+        return self.warnings if self.error else self.warnings + self.errors
+
+
+async def process_upload(
+    database: Database, ingestion_id: UUID, *, job_id: str, now: Callable[[], datetime]
+) -> int | None:
+    """Parse and store every file of an ingestion; the attempts stored, or None when it was done before.
+
+    Safe to call again at any time: a second call finds the state changed and does nothing. Files that are no reports
+    are recorded with their error, and the rest is kept.
+    """
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(SQL["lock_for_processing"], ingestion_id)
+        if row is None or row["state"] != "accepted":
+            await settle(connection, job_id)
+            return None
+        meta = RunMeta.model_validate(row["meta"])
+        files = await connection.fetch(SQL["files_to_read"], ingestion_id)
+        contents = hashlib.sha256(b"".join(sorted(file["sha256"] for file in files))).digest()
+        run = await upsert_run(connection, row["project_id"], meta.run_key(contents), meta, row["created_at"])
+        stored = 0
+        for file in files:
+            result = await _process_file(connection, run, ingestion_id, file, row["created_at"])
+            stored += result.attempts
+            await connection.execute(
+                SQL["describe_file"], file["id"], ", ".join(dict.fromkeys(result.formats)) or None, result.attempts,
+                result.told, result.error,
+            )  # fmt: skip
+        await connection.execute(SQL["mark_stored"], ingestion_id, run.id, stored, now())
+        await owe(
+            connection, queue=ANALYZE, name="analyze-upload", job_id=f"analyze-{ingestion_id}",
+            data={"ingestionId": str(ingestion_id), "correlationId": row["correlation_id"]},
+            correlation_id=row["correlation_id"],
+        )  # fmt: skip
+        await settle(connection, job_id)
+    logger.info(
+        "ingestion completed", ingestion_id=str(ingestion_id), run_id=run.id, files=len(files), test_results=stored
+    )
+    return stored
+
+
+async def _process_file(
+    connection: Connection, run: StoredRun, ingestion_id: UUID, file: Any, arrival: datetime
+) -> _FileResult:
+    result = _FileResult()
+    content: bytes = await connection.fetchval(SQL["file_content"], file["id"])
+    with io.BytesIO(content) as stored:
+        for piece in expand(stored, _upload_name(file["filename"], file["encoding"])):
+            result.pieces += 1
+            if piece.stream is None:
+                result.errors.append(f"{piece.name}: {piece.error.message if piece.error else 'cannot be read'}")
+                continue
+            await _process_report(connection, run, ingestion_id, piece.name, piece.stream, arrival, result)
+    return result
+
+
+def _upload_name(filename: str, encoding: str) -> str:
+    return filename if encoding == "zip" else f"{filename.removesuffix('.gz')}.gz"
+
+
+async def _process_report(
+    connection: Connection, run: StoredRun, ingestion_id: UUID, name: str, stream: BinaryIO, arrival: datetime,
+    result: _FileResult,
+) -> None:  # fmt: skip
+    """One report: hashed, counted once in its run, parsed and stored batch by batch; all of it or nothing."""
+    try:
+        digest = _digest(stream)
+        async with connection.transaction():  # a savepoint: a report that fails half-way leaves nothing
+            report_key = await add_report(connection, run.id, digest, ingestion_id)
+            if report_key is None:
+                result.warnings.append(f"{name}: the run has this report already; it was not counted again")
+                return
+            stream.seek(0)
+            report = parse_junit(stream)
+            attempts = 0
+            for batch in in_batches(report, run.variant):
+                await store_batch(connection, run, report_key, batch, arrival)
+                attempts += len(batch.positions)
+    except ReportError as error:
+        result.errors.append(f"{name}: {error.message}")
+    except (EOFError, gzip.BadGzipFile, OSError) as error:
+        result.errors.append(f"{name}: cannot be unpacked: {error}")
+    else:
+        result.attempts += attempts
+        result.formats.append(report.info.format)
+        result.warnings.extend(f"{name}: {warning}" for warning in report.info.warnings)
+
+
+def _digest(stream: BinaryIO) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in _chunks(stream):
+        digest.update(chunk)
+    return digest.digest()
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,87 @@
+"""The rows of an upload: run, test cases, failure texts, attempts. Takes the connection, never commits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flakeguard.ingestion.batches import Batch
+from flakeguard.ingestion.meta import RunMeta
+from fluxbase.db import Connection, load
+
+SQL = load(__package__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as the database knows it. `executed_at` is that of its first upload."""
+
+    id: int
+    project_id: int
+    variant: str
+    executed_at: datetime
+
+
+async def upsert_run(
+    connection: Connection, project_id: int, key: bytes, meta: RunMeta, arrival: datetime
+) -> StoredRun:
+    """The run of that key, made when it is new."""
+    row = await connection.fetchrow(
+        SQL["upsert_run"], project_id, key, meta.provider or ("github" if meta.github_run_id else None),
+        meta.repo_full_name, meta.github_run_id, meta.github_run_attempt, meta.github_run_number, meta.workflow_name,
+        meta.job_name, meta.job_variant, meta.sha, meta.branch, meta.event, meta.pr_number, meta.run_url,
+        meta.executed_at(arrival), meta.completed_at,
+    )  # fmt: skip
+    assert row is not None  # noqa: S101 -- ON CONFLICT DO UPDATE always returns its row
+    return StoredRun(row["id"], project_id, meta.job_variant, row["executed_at"])
+
+
+async def store_batch(connection: Connection, run: StoredRun, report_key: int, batch: Batch, arrival: datetime) -> None:
+    """Store one batch of attempts, with the test cases and failure texts it is the first to name."""
+    cases = await _case_ids(connection, run, batch)
+    failures = await _failure_ids(connection, run.project_id, batch)
+    await connection.execute(
+        SQL["add_events"], run.project_id, run.id, report_key, run.executed_at, arrival,
+        [cases[case] for case in batch.case_hashes], batch.positions, batch.outcomes, batch.durations_ms,
+        [None if key is None else failures[key] for key in batch.failure_digests],
+    )  # fmt: skip
+
+
+async def add_report(connection: Connection, run_id: int, digest: bytes, ingestion_id: UUID) -> int | None:
+    """Count this report in this run; its key, or None when the run has it already."""
+    key = int.from_bytes(digest[:8], "big", signed=True)
+    return await connection.fetchval(SQL["add_report"], run_id, digest, ingestion_id, key)
+
+
+async def _case_ids(connection: Connection, run: StoredRun, batch: Batch) -> Mapping[bytes, int]:
+    known = await _known(connection, "known_cases", run.project_id, list(batch.cases))
+    missing = {key: names for key, names in batch.cases.items() if key not in known}
+    if missing:
+        suites, files, classes, names = zip(*missing.values(), strict=True)
+        rows = await connection.fetch(
+            SQL["add_cases"], run.project_id, run.variant, list(missing), suites, files, classes, names
+        )
+        added = {row["identity_hash"]: row["id"] for row in rows}
+        await connection.execute(SQL["add_stats"], run.project_id, list(added.values()), run.executed_at)
+        known |= added
+        # Another upload was first with some of them.
+        known |= await _known(connection, "known_cases", run.project_id, [key for key in missing if key not in added])
+    return known
+
+
+async def _failure_ids(connection: Connection, project_id: int, batch: Batch) -> Mapping[bytes, int]:
+    known = await _known(connection, "known_failures", project_id, list(batch.failures))
+    missing = {key: text for key, text in batch.failures.items() if key not in known}
+    if missing:
+        prints, kinds, messages, details = zip(*missing.values(), strict=True)
+        rows = await connection.fetch(SQL["add_failures"], project_id, list(missing), prints, kinds, messages, details)
+        added = {row["digest"]: row["id"] for row in rows}
+        known |= added
+        known |= await _known(connection, "known_failures", project_id, [key for key in missing if key not in added])
+    return known
+
+
+async def _known(connection: Connection, query: str, project_id: int, keys: list[bytes]) -> dict[bytes, int]:
+    if not keys:
+        return {}
+    return {row[1]: row[0] for row in await connection.fetch(SQL[query], project_id, keys)}

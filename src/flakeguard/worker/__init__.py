@@ -1,0 +1,1 @@
+"""Queues, the outbox that feeds them, and the processors that empty them."""

@@ -1,0 +1,87 @@
+"""Work owed: rows that live from the transaction that made the work until the transaction that finishes it.
+
+The relay puts what is owed on BullMQ, and puts it there again when it stays unfinished for long, so that flushing or
+losing Redis loses nothing. BullMQ ignores a job id that it still holds, and processors are idempotent.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import structlog
+from redis.exceptions import RedisError
+
+from flakeguard.worker.publishing import Publisher
+from fluxbase.db import Connection, load
+from fluxbase.db.listener import Listener
+from fluxbase.resources import Resources
+
+logger = structlog.get_logger(__name__)
+_SQL = load(__package__)
+
+CHANNEL = "flakeguard_outbox"
+ENQUEUE_AGAIN_AFTER = timedelta(seconds=60)
+_BATCH = 200
+_LOOK_EVERY_SECONDS = 5.0
+
+
+async def owe(
+    connection: Connection, *, queue: str, name: str, job_id: str, data: Mapping[str, Any], correlation_id: str | None
+) -> None:
+    """Owe a job within the caller's transaction; the relay is woken when that commits. The same id is owed once."""
+    await connection.execute(_SQL["owe"], queue, name, job_id, data, correlation_id)
+    await connection.execute(_SQL["wake_relay"])
+
+
+async def settle(connection: Connection, job_id: str) -> bool:
+    """The job is done, in the transaction that did it; False when it was done already."""
+    return await connection.fetchval(_SQL["settle"], job_id) is not None
+
+
+async def bury(connection: Connection, job_id: str, error: str) -> None:
+    """Nobody tries this job again until a person says so."""
+    await connection.execute(_SQL["bury"], job_id, error)
+
+
+class Relay:
+    """Moves what is owed to the queues."""
+
+    def __init__(self, resources: Resources, publisher: Publisher) -> None:
+        self._resources = resources
+        self._publisher = publisher
+        self._due = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay until cancelled: when woken, and every few seconds in case a wake-up was lost."""
+        listener = Listener(self._resources.addresses.runtime_dsn, CHANNEL, lambda _payload: self._due.set())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listener.run())
+            tasks.create_task(self._relay_for_ever())
+
+    async def _relay_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._due.wait()
+            except TimeoutError:
+                pass  # the regular look
+            self._due.clear()
+            try:
+                while await self.relay_once() == _BATCH:
+                    pass
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, TimeoutError) as error:
+                logger.warning("outbox waits for its servers", error=str(error))
+                await asyncio.sleep(1)
+
+    async def relay_once(self) -> int:
+        """Put one batch on the queues; how many rows it held."""
+        async with self._resources.database.transaction() as connection:
+            again = self._resources.now() - ENQUEUE_AGAIN_AFTER
+            rows = await connection.fetch(_SQL["due"], again, _BATCH)
+            for row in rows:
+                await self._publisher.publish(row["queue"], row["name"], row["data"], job_id=row["job_id"])
+            if rows:
+                await connection.execute(_SQL["mark_enqueued"], [row["id"] for row in rows])
+        return len(rows)

@@ -1,0 +1,34 @@
+"""Puts jobs on BullMQ's queues."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bullmq import Queue  # pyright: ignore[reportMissingTypeStubs] -- not typed
+from redis.asyncio import Redis
+
+from flakeguard.worker.queues import MAX_RETRY_ATTEMPTS, PREFIX, QUEUES, REMOVE_ON_COMPLETE, REMOVE_ON_FAIL, bullmq_name
+
+
+class Publisher:
+    """One BullMQ queue object for each public queue, on one pooled client."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._queues = {name: Queue(bullmq_name(name), {"connection": redis, "prefix": PREFIX}) for name in QUEUES}
+
+    async def publish(self, queue: str, name: str, data: Mapping[str, Any], *, job_id: str) -> None:
+        """Add the job unless the queue still holds one of that id.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        await self._queues[queue].add(
+            name,
+            data,
+            {
+                "jobId": job_id,
+                "attempts": 1 + MAX_RETRY_ATTEMPTS,
+                "backoff": {"type": "flakeguard"},
+                "removeOnComplete": {"count": REMOVE_ON_COMPLETE},
+                "removeOnFail": {"count": REMOVE_ON_FAIL},
+            },
+        )

@@ -1,0 +1,31 @@
+-- name: owe
+INSERT INTO outbox (queue, name, job_id, data, correlation_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (job_id) DO NOTHING
+
+-- name: wake_relay
+SELECT pg_notify('flakeguard_outbox', '')
+
+-- name: due
+SELECT id, queue, name, job_id, data FROM outbox
+WHERE dead_at IS NULL AND (enqueued_at IS NULL OR enqueued_at < $1)
+ORDER BY enqueued_at NULLS FIRST, id
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: mark_enqueued
+UPDATE outbox SET enqueued_at = now() WHERE id = ANY($1::bigint[])
+
+-- name: settle
+DELETE FROM outbox WHERE job_id = $1 RETURNING id
+
+-- name: bury
+UPDATE outbox SET dead_at = now(), error = $2 WHERE job_id = $1
+
+-- name: revive
+UPDATE outbox SET dead_at = NULL, error = NULL, enqueued_at = NULL WHERE job_id = $1
+
+-- name: ensure_partitions
+SELECT flakeguard.ensure_event_partitions()
+
+-- name: mark_failed
+UPDATE ingestions SET state = 'failed', error = $2 WHERE id = $1 AND state <> 'analyzed'

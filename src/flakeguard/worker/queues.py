@@ -1,0 +1,26 @@
+"""The queues: public names as the worker document writes them, and what BullMQ calls them.
+
+Node's BullMQ refuses ':' in a queue name, so the queue behind `runs:ingest` is `runs-ingest`; people may type either.
+"""
+
+from typing import Final
+
+INGEST: Final = "runs:ingest"
+ANALYZE: Final = "runs:analyze"
+QUEUES: Final = (INGEST, ANALYZE)
+PREFIX: Final = "{bull}"  # one hash slot, so that a cluster keeps a queue's keys together
+
+MAX_RETRY_ATTEMPTS: Final = 3
+REMOVE_ON_COMPLETE: Final = 100
+REMOVE_ON_FAIL: Final = 50
+STALLED_JOB_TIMEOUT_MS: Final = 30_000
+
+
+def bullmq_name(queue: str) -> str:
+    """What BullMQ calls the queue of that public name."""
+    return queue.replace(":", "-")
+
+
+def public_name(typed: str) -> str | None:
+    """The public name of a queue in either spelling; None when there is no such queue."""
+    return next((queue for queue in QUEUES if typed in (queue, bullmq_name(queue))), None)

@@ -1,0 +1,141 @@
+"""The worker: takes jobs off BullMQ, relays what is owed, ages what nobody uploads to."""
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from bullmq import Job as BullJob  # pyright: ignore[reportMissingTypeStubs] -- not typed
+from bullmq import Worker  # pyright: ignore[reportMissingTypeStubs]
+from bullmq.custom_errors import UnrecoverableError  # pyright: ignore[reportMissingTypeStubs]
+
+from flakeguard.analysis.analyzing import reanalyze_project
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.repository import SQL as ANALYSIS_SQL
+from flakeguard.analysis.settings import analysis_config
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.outbox import Relay
+from flakeguard.worker.processors import Job, Processor, give_up, processors
+from flakeguard.worker.publishing import Publisher
+from flakeguard.worker.queues import PREFIX, STALLED_JOB_TIMEOUT_MS, bullmq_name
+from flakeguard.worker.retry_policy import delay_ms
+from fluxbase.db import load
+from fluxbase.errors import InvalidRequestError
+from fluxbase.resources import Resources
+
+logger = structlog.get_logger(__name__)
+_SQL = load(__package__)
+
+_AGEING_HOUR_UTC = 4
+_CLOSE_SECONDS = 25
+
+
+@asynccontextmanager
+async def running_worker(
+    resources: Resources, settings: FlakeGuardSettings, metrics: WorkerMetrics
+) -> AsyncGenerator[None]:
+    """Work for as long as the block lasts; leaving it finishes the jobs under way (or hands them back)."""
+    config = analysis_config(settings)
+    workers = [
+        _worker(resources, settings, queue, processor, metrics)
+        for queue, processor in processors(resources, config).items()
+    ]
+    relay = Relay(resources, Publisher(resources.redis))
+    tasks = [asyncio.create_task(_run(worker)) for worker in workers]
+    tasks += [asyncio.create_task(relay.run()), asyncio.create_task(_age_daily(resources, config))]
+    logger.info("worker started", worker=settings.worker_name, concurrency=settings.worker_concurrency)
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(_close(worker) for worker in workers))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        logger.info("worker stopped", worker=settings.worker_name)
+
+
+def _worker(
+    resources: Resources, settings: FlakeGuardSettings, queue: str, processor: Processor, metrics: WorkerMetrics
+) -> Any:
+    async def process(bull_job: BullJob, _token: str) -> dict[str, Any]:
+        return await _process(resources, queue, processor, metrics, bull_job)
+
+    return Worker(
+        bullmq_name(queue),
+        process,
+        {
+            "connection": resources.redis,
+            "prefix": PREFIX,
+            "name": settings.worker_name,
+            "concurrency": settings.worker_concurrency,
+            "stalledInterval": STALLED_JOB_TIMEOUT_MS,
+            "autorun": False,
+            # BullMQ for Python ignores `jitter`, so the strategy brings its own.
+            "settings": {"backoffStrategy": lambda made, *_: delay_ms(made, random.random)},  # pyright: ignore[reportArgumentType] -- the type lacks `settings`
+        },
+    )
+
+
+async def _run(worker: Any) -> None:
+    # Without knowing the version, BullMQ for Python rounds its waiting up to whole seconds.
+    await worker.backend.blocking_connection.getRedisVersion()
+    await worker.run()
+
+
+async def _close(worker: Any) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await worker.close()
+    except TimeoutError:
+        await worker.close(force=True)  # what is under way is rolled back, and taken over as stalled
+
+
+async def _process(
+    resources: Resources, queue: str, processor: Processor, metrics: WorkerMetrics, bull_job: Any
+) -> dict[str, Any]:
+    allowed = int(bull_job.opts.get("attempts") or 1)
+    job = Job(str(bull_job.id), queue, bull_job.name, bull_job.data, bull_job.attemptsMade + 1 >= allowed)
+    log = logger.bind(job_id=job.id, queue=queue, correlation_id=job.data.get("correlationId"))
+    with (
+        metrics.job(queue) as outcome,
+        structlog.contextvars.bound_contextvars(job_id=job.id, correlation_id=job.data.get("correlationId")),
+    ):
+        started = time.perf_counter()
+        try:
+            result = await processor(job)
+        except Exception as error:
+            final = job.last_try or isinstance(error, InvalidRequestError)
+            outcome.failed(type(error).__name__, final=final)
+            log.exception("job failed", final=final, tries=bull_job.attemptsMade + 1)
+            if not final:
+                raise
+            await give_up(resources, job, "".join(traceback.format_exception_only(error)).strip())
+            raise UnrecoverableError(str(error)) from error
+        log.info("job completed", seconds=round(time.perf_counter() - started, 3))
+        return result
+
+
+async def _age_daily(resources: Resources, config: AnalysisConfig) -> None:
+    """Once a day judge everything again: verdicts fall when nothing is uploaded, too. Partitions are made ahead."""
+    while True:
+        async with resources.database.transaction() as connection:
+            await connection.execute(_SQL["ensure_partitions"])
+        await asyncio.sleep(_seconds_until(resources.now(), _AGEING_HOUR_UTC))
+        async with resources.database.transaction() as connection:
+            projects = [row["id"] for row in await connection.fetch(ANALYSIS_SQL["all_projects"])]
+        for project_id in projects:
+            tests = await reanalyze_project(
+                resources.database, project_id, recompute=False, config=config, now=resources.now()
+            )
+            logger.info("ageing completed", project_id=project_id, tests=tests)
+
+
+def _seconds_until(now: datetime, hour: int) -> float:
+    today = now.astimezone(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
+    return ((today if today > now else today + timedelta(days=1)) - now).total_seconds()
