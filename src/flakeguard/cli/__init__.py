@@ -34,6 +34,7 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
+    "scan": Entry("flakeguard.cli.scan:scan", "Judge folders of reports: flaky, broken, slow. Needs no server."),
     "upload": Entry("flakeguard.cli.upload:upload", "Send test reports from any CI to a FlakeGuard server."),
 }
 

@@ -16,7 +16,7 @@ import typer
 from flakeguard.cli import upload_messages as messages
 from flakeguard.cli.ci_environment import CiContext, detect
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, progress, stdout, warn
-from flakeguard.reports.expand import can_be_report
+from flakeguard.reports.sniffing import can_be_report
 from flakeguard.uploading import batches, checkout, credentials, files, meta
 from flakeguard.uploading.client import (
     DEFAULT_ATTEMPTS,

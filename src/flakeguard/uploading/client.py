@@ -34,6 +34,7 @@ _RETRIED = frozenset(
 DEFAULT_ATTEMPTS = 5
 DEFAULT_PATIENCE_SECONDS = 300.0
 _MAX_MESSAGE = 500
+_LONGEST_POLL_SECONDS = 20  # well below the timeouts of proxies
 _TIMEOUT = httpx.Timeout(60, connect=10)
 
 
@@ -138,9 +139,13 @@ class IngestClient:
         """
         return self._retrying()(self._send_once, meta, files)
 
-    def ingestion(self, ingestion_id: str) -> dict[str, Any]:
-        """Return what the server knows of an ingestion; raises as `send` does."""
-        return self._retrying()(self._request, "GET", f"{INGESTION_PATH}/{ingestion_id}")
+    def ingestion(self, ingestion_id: str, *, wait_seconds: float) -> dict[str, Any]:
+        """Return what the server knows of an ingestion, as soon as it is final or the time is up.
+
+        Raises as `send` does. The server may answer earlier than asked.
+        """
+        params = {"wait": int(min(wait_seconds, _LONGEST_POLL_SECONDS))}
+        return self._retrying()(self._request, "GET", f"{INGESTION_PATH}/{ingestion_id}", params=params)
 
     def _send_once(self, meta: Mapping[str, Any], files: Sequence[ReportFile]) -> dict[str, Any]:
         opened: list[GzipReader] = []

@@ -39,7 +39,8 @@ def wait_for(
     pause = _FIRST_PAUSE_SECONDS
     while seconds and (pending := [item for item in ingestions if item.get("state") not in FINAL_STATES]):
         for item in pending:
-            item.update(client.ingestion(str(item["ingestion_id"])))
+            remaining = max(0.0, deadline - clock())
+            item.update(client.ingestion(str(item["ingestion_id"]), wait_seconds=remaining))
         if all(item.get("state") in FINAL_STATES for item in pending):
             return
         remaining = deadline - clock()
