@@ -106,3 +106,63 @@ SELECT id FROM projects ORDER BY id
 
 -- name: window_of_test
 SELECT s.window_all, c.test_group FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id WHERE s.test_case_id = $1
+
+-- name: explained_run
+SELECT r.id, r.project_id, r.sha, r.branch, r.job, r.variant, r.pr_number, r.run_url, r.workflow, r.executed_at, r.tests,
+       r.failed, r.skipped, r.flaked, r.outage, p.default_branch
+FROM test_runs r JOIN projects p ON p.id = r.project_id
+WHERE r.id = $1 AND r.project_id = $2
+
+-- name: failures_of_run
+WITH failed AS (
+    SELECT e.test_case_id,
+           array_agg(e.outcome ORDER BY e.report_key, e.position) AS outcomes,
+           (array_agg(e.failure_id ORDER BY e.report_key DESC, e.position DESC) FILTER (WHERE e.failure_id IS NOT NULL))[1]
+               AS failure_id
+    FROM flake_events e
+    WHERE e.run_id = $1
+    GROUP BY e.test_case_id
+    HAVING bool_or(e.outcome IN (1, 2))
+)
+SELECT f.test_case_id, f.outcomes, c.suite, c.file, c.class_name, c.name, c.variant, c.test_group,
+       x.failure_type, x.message, left(x.details, $3) AS details, s.verdict, s.window_all, s.window_default,
+       count(*) OVER () AS total
+FROM failed f
+JOIN test_cases c ON c.id = f.test_case_id
+JOIN flake_stats s ON s.test_case_id = f.test_case_id
+LEFT JOIN failures x ON x.id = f.failure_id
+ORDER BY c.file NULLS LAST, c.class_name, c.name, f.test_case_id
+LIMIT $2
+
+-- name: newest_run
+SELECT id FROM test_runs
+WHERE project_id = $1 AND ($2::text IS NULL OR sha LIKE $2 || '%') AND ($3::text IS NULL OR branch = $3)
+ORDER BY executed_at DESC, key DESC LIMIT 1
+
+-- name: flakes
+SELECT s.test_case_id, c.suite, c.file, c.class_name, c.name, c.variant, s.verdict, s.severity, s.score, s.failure_rate,
+       s.inconsistency, s.recency, s.branch_diversity, s.flake_rate, s.flake_rate_low, s.flake_rate_high, s.runs, s.failures,
+       s.broken_branches, s.lifetime_runs, s.lifetime_failures, s.lifetime_flakes, s.first_seen_at, s.last_seen_at,
+       s.last_failed_at, count(*) OVER () AS total
+FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id
+WHERE s.project_id = $1
+  AND CASE WHEN $2::text[] IS NULL THEN s.verdict NOT IN ('stable', 'unproven') ELSE s.verdict = ANY($2) END
+  AND ($3::timestamptz IS NULL OR s.last_failed_at >= $3)
+  AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
+        SELECT 1 FROM flake_events e JOIN test_runs r ON r.id = e.run_id
+        WHERE e.test_case_id = s.test_case_id AND e.outcome IN (1, 2)
+          AND ($4::text IS NULL OR r.repository = $4) AND ($5::text IS NULL OR r.job = $5)))
+ORDER BY s.score DESC, s.test_case_id
+LIMIT $6 OFFSET $7
+
+-- name: flake
+SELECT s.*, c.suite, c.file, c.class_name, c.name, c.variant
+FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id
+WHERE s.test_case_id = $1 AND s.project_id = $2
+
+-- name: described_runs
+SELECT id, sha, branch, job, variant, run_url, executed_at FROM test_runs WHERE id = ANY($1::integer[])
+
+-- name: verdicts_of_run
+SELECT s.verdict, count(*) AS tests FROM flake_stats s
+WHERE s.test_case_id IN (SELECT test_case_id FROM flake_events WHERE run_id = $1) GROUP BY s.verdict

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 from alembic import command, context, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -38,6 +39,25 @@ def migrate(owner_dsn: str, history: str = "flakeguard") -> None:
         asyncpg.PostgresError: A statement failed; its history is left as it was before that migration.
     """
     asyncio.run(_migrate_under_lock(owner_dsn, history))
+
+
+def missing_migrations(owner_dsn: str, history: str = "flakeguard") -> str | None:
+    """The newest migration of `history` (or of Fluxbase's own) that the database lacks; None when it has all."""
+    for name in dict.fromkeys(("fluxbase", history)):
+        head = ScriptDirectory(str(migrations_folder() / name)).get_current_head()
+        if head != asyncio.run(_current(owner_dsn, ".".join(_VERSION_TABLES[name]))):
+            return f"{name}/{head}"
+    return None
+
+
+async def _current(owner_dsn: str, table: str) -> str | None:
+    connection = await asyncpg.connect(owner_dsn)
+    try:
+        if await connection.fetchval("SELECT to_regclass($1)", table) is None:
+            return None
+        return await connection.fetchval(f"SELECT max(version) FROM {table}")  # noqa: S608 -- our own names
+    finally:
+        await connection.close()
 
 
 async def _migrate_under_lock(owner_dsn: str, history: str) -> None:

@@ -1,0 +1,57 @@
+"""The web application of FlakeGuard: API and pages, on open resources."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from flakeguard import __version__
+from flakeguard.analysis.routes import router as analysis_router
+from flakeguard.dashboard import live
+from flakeguard.dashboard.errors import error_page
+from flakeguard.dashboard.routes import router as dashboard_router
+from flakeguard.ingestion.routes import router as ingestion_router
+from flakeguard.projects.accounts import HOOKS
+from flakeguard.projects.routes import router as projects_router
+from flakeguard.settings import FlakeGuardSettings
+from fluxbase import http, web
+from fluxbase.auth.routes import router as auth_router
+from fluxbase.monitoring import monitoring_router
+from fluxbase.resources import Addresses, open_resources
+
+ENVELOPES = ("/api/v1/orgs", "/api/v1/projects", "/api/v1/ingest", "/api/v1/ingestions")
+
+
+def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
+    """API and dashboard of one process; connections open when it starts and close when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_resources(
+            addresses, application_name="flakeguard-api", max_connections=settings.database_max_connections
+        ) as resources:
+            app.state.resources = resources
+            async with live.live_changes(app):
+                yield
+
+    app = FastAPI(title="FlakeGuard", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    app.state.account_hooks = HOOKS
+    web.install(app, packages=("flakeguard.dashboard",))
+    http.install(
+        app,
+        settings=settings,
+        envelope_prefixes=ENVELOPES,
+        body_limits={"/api/v1/ingest": settings.max_upload_bytes},
+        error_page=error_page,
+    )
+    for router in (
+        auth_router,
+        projects_router,
+        ingestion_router,
+        analysis_router,
+        monitoring_router(),
+        dashboard_router,
+    ):
+        app.include_router(router)
+    return app
