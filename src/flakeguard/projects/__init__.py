@@ -1,0 +1,1 @@
+"""Organisations, their members and invites, projects, API keys, and the audit trail of all of these."""
