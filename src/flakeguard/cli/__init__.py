@@ -7,6 +7,7 @@ must neither need nor pay for the server's packages. To add a command, add a lin
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Annotated, Any
@@ -36,6 +37,11 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "scan": Entry("flakeguard.cli.scan:scan", "Judge folders of reports: flaky, broken, slow. Needs no server."),
     "upload": Entry("flakeguard.cli.upload:upload", "Send test reports from any CI to a FlakeGuard server."),
+    "up": Entry("flakeguard.cli.up:up", "Run everything on this machine: servers, API, dashboard, worker."),
+    "serve": Entry("flakeguard.cli.serve:app", "Run one role: the API or the dashboard."),
+    "worker": Entry("flakeguard.cli.worker:worker", "Parse uploads and judge tests."),
+    "analyze": Entry("flakeguard.cli.analyze:analyze", "Judge a project's tests again, now."),
+    "db": Entry("flakeguard.cli.db:app", "Migrate the database, or say where it is."),
 }
 
 
@@ -118,5 +124,9 @@ def root(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; an error that nobody expected leaves with 70, so that 1 always means findings."""
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - shown in full by the hook that typer installed
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(ExitCode.INTERNAL)

@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     UNREACHABLE = 5
     NO_CREDENTIALS = 6
+    INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 
 
 def stdout() -> Console:

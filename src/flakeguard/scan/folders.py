@@ -60,12 +60,14 @@ class RunFolder:
     Attributes:
         name: its folder below the working directory, or the file itself when each file is a run.
         files: its reports, in natural order.
-        parts: the components of its path that differ between runs.
+        parts: the components of its path.
+        shared: how many of them, from the first, all runs share.
     """
 
     name: str
     files: tuple[ReportFile, ...]
     parts: tuple[str, ...]
+    shared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def group(files: Iterable[ReportFile], *, file_is_run: bool = False) -> list[Run
         RunFolder(
             name=name,
             files=tuple(sorted(members[name], key=lambda file: natural_key(file.name))),
-            parts=PurePosixPath(name).parts[shared:],
+            parts=PurePosixPath(name).parts,
+            shared=shared,
         )
         for name in names
     ]
@@ -124,7 +127,8 @@ def places(folders: Sequence[RunFolder]) -> list[Place]:
 
     A component such as `sha-1a2b3c4` or `commit_1a2b3c4` names a commit. A bare one of 7 to 40 hex digits does when it
     has a letter and a digit (a date has no letter, `defaced` no digit), or when another one in the same place of the
-    paths does. What is left and is no counter (`run-3`, `2`) is the job, so that Linux is not taken for Windows.
+    paths does. Of the components that all runs share, only the last may be a bare one: those before it belong to the
+    machine. What is left and is no counter (`run-3`, `2`) is the job, so that Linux is not taken for Windows.
     """
     sure = {
         depth
@@ -132,18 +136,19 @@ def places(folders: Sequence[RunFolder]) -> list[Place]:
         for depth, part in enumerate(folder.parts)
         if _told_sha(part) or _is_surely_sha(part)
     }
-    return [_place(folder.parts, sure) for folder in folders]
+    return [_place(folder, sure) for folder in folders]
 
 
-def _place(parts: Sequence[str], sure: set[int]) -> Place:
+def _place(folder: RunFolder, sure: set[int]) -> Place:
     commit: str | None = None
     job: list[str] = []
-    for depth, part in enumerate(parts):
+    for depth, part in enumerate(folder.parts):
+        may_be_bare = depth in sure and depth >= folder.shared - 1
         told = _told_sha(part)
-        bare = part.lower() if depth in sure and _BARE_SHA.fullmatch(part.lower()) else None
+        bare = part.lower() if may_be_bare and _BARE_SHA.fullmatch(part.lower()) else None
         if commit is None and (told or bare):
             commit = told or bare
-        elif not _COUNTER.fullmatch(part):
+        elif depth >= folder.shared and not _COUNTER.fullmatch(part):
             job.append(part)
     return Place(commit, "/".join(job))
 

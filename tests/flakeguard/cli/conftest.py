@@ -11,7 +11,7 @@ from flakeguard.uploading.client import RetryPolicy
 from .fake_server import serve
 
 PASSING = '<testsuite name="s"><testcase classname="c" name="t" time="0.1"/></testsuite>'
-SECRET = "fg_live_0123456789abcdefSECRET"  # noqa: S105 - a key of nothing
+SECRET = "fg_live_0123456789abcdefSECRET"
 
 
 @pytest.fixture(autouse=True)

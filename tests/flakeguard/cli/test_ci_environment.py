@@ -1,5 +1,7 @@
 """Each CI system's documented variables, as a job sees them."""
 
+from typing import ClassVar
+
 import pytest
 
 from flakeguard.cli.ci_environment import detect, stable_run_id
@@ -111,7 +113,7 @@ class TestGitHubActions:
 
 
 class TestGitLab:
-    ENV = {
+    ENV: ClassVar = {
         "GITLAB_CI": "true",
         "CI_COMMIT_SHA": HEAD,
         "CI_COMMIT_BRANCH": "main",
@@ -126,7 +128,7 @@ class TestGitLab:
         "CI_JOB_URL": "https://gitlab.com/acme/backend/shop/-/jobs/50601283",
         "CI_JOB_STARTED_AT": "2026-01-02T03:04:05Z",
     }
-    MERGE_REQUEST = {
+    MERGE_REQUEST: ClassVar = {
         "CI_COMMIT_SHA": MERGE,
         "CI_COMMIT_REF_NAME": "fix-cart",
         "CI_PIPELINE_SOURCE": "merge_request_event",
@@ -179,7 +181,7 @@ class TestGitLab:
 
 
 class TestJenkins:
-    ENV = {
+    ENV: ClassVar = {
         "JENKINS_URL": "https://ci.example.com/",
         "JOB_NAME": "acme/shop/feature%2Fcart",
         "BRANCH_NAME": "feature/cart",
@@ -218,7 +220,7 @@ class TestJenkins:
 
 
 class TestCircleCi:
-    ENV = {
+    ENV: ClassVar = {
         "CIRCLECI": "true",
         "CIRCLE_SHA1": HEAD,
         "CIRCLE_BRANCH": "main",
@@ -252,7 +254,7 @@ class TestCircleCi:
 
 
 class TestBuildkite:
-    ENV = {
+    ENV: ClassVar = {
         "BUILDKITE": "true",
         "BUILDKITE_COMMIT": HEAD,
         "BUILDKITE_BRANCH": "main",
@@ -293,7 +295,7 @@ class TestBuildkite:
 
 
 class TestAzurePipelines:
-    ENV = {
+    ENV: ClassVar = {
         "TF_BUILD": "True",
         "BUILD_SOURCEVERSION": MERGE,
         "BUILD_SOURCEBRANCH": "refs/heads/feature/cart",

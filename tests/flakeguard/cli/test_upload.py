@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import time
+from typing import ClassVar
 
 import pytest
 
@@ -234,7 +235,9 @@ class TestRefusals:
             (400, "invalid_junit_xml", "flakeguard parse"),
         ],
     )
-    def test_the_servers_code_and_message_and_what_to_do(self, upload, write, server, status, code, advice):
+    def test_the_servers_code_and_message_and_what_to_do(  # noqa: PLR0917 - parameters
+        self, upload, write, server, status, code, advice
+    ):
         write("a.xml")
         server.refuse(status, code, "because")
         result = upload("a.xml")
@@ -299,7 +302,7 @@ class TestNothingToSend:
 
 
 class TestNoKey:
-    FORK = {
+    FORK: ClassVar = {
         "GITLAB_CI": "true",
         "CI_COMMIT_SHA": SHA,
         "CI_MERGE_REQUEST_PROJECT_PATH": "acme/shop",
@@ -401,7 +404,7 @@ class TestDryRun:
 
 
 class TestWait:
-    ANALYZED = {
+    ANALYZED: ClassVar = {
         "state": "analyzed",
         "stored": {"junit_files": 1, "test_results": 1200},
         "flake_events_created": 2,

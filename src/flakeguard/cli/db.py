@@ -1,0 +1,53 @@
+"""`flakeguard db`: the database, for operators."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import typer
+
+from flakeguard.cli.output import stdout
+from flakeguard.cli.starting import read_settings
+from flakeguard.settings import FlakeGuardSettings
+from fluxbase.db.migrate import migrate as run_migrations
+from fluxbase.db.migrate import missing_migrations
+from fluxbase.embedded import join_servers
+from fluxbase.errors import ConfigurationError
+from fluxbase.servers import home_of
+
+app = typer.Typer(no_args_is_help=True, help="Migrate the database, or say where it is.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's schema. Safe to run again, and from several machines at once."""
+    with _owner_address(read_settings()) as owner:
+        run_migrations(owner)
+        stdout().print("the database is at the newest schema")
+
+
+@app.command()
+def status() -> None:
+    """Say whether the database has every migration; exit code 1 when it has not."""
+    with _owner_address(read_settings()) as owner:
+        missing = missing_migrations(owner)
+    stdout().print(f"missing: {missing}" if missing else "the database is at the newest schema")
+    raise typer.Exit(int(missing is not None))
+
+
+@app.command()
+def url() -> None:
+    """Print the owner's address of the embedded database, for psql and pg_dump, while its servers run."""
+    with _owner_address(read_settings()) as owner:
+        stdout().print(owner, soft_wrap=True)
+
+
+@contextmanager
+def _owner_address(settings: FlakeGuardSettings) -> Generator[str]:
+    named = settings.database_owner_url or settings.database_url
+    if named is not None:
+        yield named.get_secret_value()
+        return
+    if settings.is_production:
+        raise ConfigurationError("set DATABASE_URL (or FG_DATABASE_DSN)")
+    with join_servers(home_of(settings), "flakeguard") as servers:
+        yield servers.owner_dsn
