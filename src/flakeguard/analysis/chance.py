@@ -50,12 +50,11 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
     stretches = _own(timeline.stretches, config)
     jobs = {contradiction.place[1] for contradiction in proven} | {stretch.job for stretch in stretches}
     flakes = [failure for contradiction in proven for failure in contradiction.failures]
-    ignored = _failures(timeline.contradictions) + _failures(timeline.stretches)
-    ignored -= _failures(proven) + _failures(stretches)
+    ignored = _runs(timeline.contradictions, timeline.stretches) - _runs(proven, stretches)
     split = weigh(
         incidents(stretches, timeline, default_branch, config.pattern),
         proven=len(flakes),
-        runs=sum(observation.run.job in jobs for observation in timeline.observations) - ignored,
+        runs=sum([o.run.job in jobs and o.run.id not in ignored for o in timeline.observations]),
         model=config.pattern,
     )
     suspected = not proven and split.suspicion >= config.suspected_threshold
@@ -80,8 +79,8 @@ def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig
     return tuple(found)
 
 
-def _failures(found: Sequence[Contradiction] | Sequence[Stretch]) -> int:
-    return sum(len(one.failures) for one in found)
+def _runs(contradictions: Sequence[Contradiction], stretches: Sequence[Stretch]) -> set[int]:
+    return {failure.run.id for one in (*contradictions, *stretches) for failure in one.failures}
 
 
 def _since(

@@ -32,20 +32,24 @@ class PatternModel:
         flaky_prior: share of tests that are flaky.
         regression_per_commit: chance that a commit of the default branch breaks a given test.
         regression_per_branch_commit: the same for a commit of any other branch, where work is unfinished.
-        fix_per_commit: chance that the next commit ends a regression (its length is geometric).
+        regression_length: mean length of a regression in commits (heavy-tailed).
         one_job_share: share of regressions that show in one job only.
         rate_alpha: first parameter of the Beta prior on a flaky test's failure rate.
         rate_beta: second parameter of it.
+        outage_per_run: chance that a group of tests fails in a run for reasons outside the code.
+        born_failing: chance that a test fails from the first run that is seen.
         retry_fails: chance that a retry of a flaky failure in the same run fails too.
     """
 
     flaky_prior: float = 0.04
     regression_per_commit: float = 0.0005
-    regression_per_branch_commit: float = 0.02
-    fix_per_commit: float = 0.25
+    regression_per_branch_commit: float = 0.005
+    regression_length: float = 8.0
     one_job_share: float = 0.1
     rate_alpha: float = 0.3
-    rate_beta: float = 0.7
+    rate_beta: float = 1.0
+    outage_per_run: float = 0.02
+    born_failing: float = 0.02
     retry_fails: float = 0.5
 
     def __post_init__(self) -> None:
@@ -53,14 +57,15 @@ class PatternModel:
             self.flaky_prior,
             self.regression_per_commit,
             self.regression_per_branch_commit,
-            self.fix_per_commit,
             self.one_job_share,
+            self.outage_per_run,
+            self.born_failing,
             self.retry_fails,
         )
         if not all(0 < share < 1 for share in shares):
             raise ValueError("the pattern model's probabilities must lie between 0 and 1")
-        if self.rate_alpha <= 0 or self.rate_beta <= 0:
-            raise ValueError("the parameters of a Beta prior must be positive")
+        if min(self.rate_alpha, self.rate_beta, self.regression_length) <= 0:
+            raise ValueError("the parameters of a Beta prior and the length of a regression must be positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class AnalysisConfig:
         mass_run_groups: mass failures in one run from which two failures are enough for a further group.
         shared_commits: commits on which a test fails in mass failures before that counts as its own habit.
         confidence: confidence of intervals and of recovery.
+        broken_confidence: how improbable the test's own flakiness must make the failures at the end of a branch
+            before a flaky or suspected test is called broken.
         recovering_confidence: how improbable passes must make the old rate before `flaky` turns `recovering`.
         suspected_threshold: probability from which a pattern makes `suspected`.
         answer_threshold: probability from which the run page commits to an answer.
@@ -102,6 +109,7 @@ class AnalysisConfig:
     mass_run_groups: int = 2
     shared_commits: int = 3
     confidence: float = 0.95
+    broken_confidence: float = 0.99
     recovering_confidence: float = 0.95
     suspected_threshold: float = 0.8
     answer_threshold: float = 0.8
@@ -128,6 +136,7 @@ class AnalysisConfig:
             raise ValueError("thresholds and shares of the analysis must lie between 0 and 1")
         levels = (
             self.confidence,
+            self.broken_confidence,
             self.recovering_confidence,
             self.suspected_threshold,
             self.answer_threshold,

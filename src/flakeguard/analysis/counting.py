@@ -1,9 +1,15 @@
 """Counts of a window, as pages show them."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from flakeguard.analysis.model import Counts, Observation
 from flakeguard.analysis.scoring import recent_failures
+
+_commit = attrgetter("run.commit")
+_branch = attrgetter("run.branch")
+_skipped = attrgetter("skipped")
+_outage = attrgetter("run.outage")
 
 
 def count(
@@ -24,21 +30,16 @@ def count(
         contradictions: places with both outcomes.
     """
     failed = marks.count(1)
-    attempts = sum([len(observation.attempts) for observation in recent])
-    skipped = outages = 0
-    if attempts != len(marks):
-        skipped = attempts - sum([len(observation.marks) for observation in recent])
-        outages = sum([observation.run.outage for observation in recent])
     return Counts(
         runs=len(counted),
         executions=len(marks),
         passed=len(marks) - failed,
         failed=failed,
-        skipped=skipped,
-        outages=outages,
+        skipped=sum(map(_skipped, recent)),
+        outages=sum(map(_outage, recent)) if len(recent) > len(counted) else 0,
         flaky_runs=flaky_runs,
         contradictions=contradictions,
-        commits=len({observation.run.commit for observation in counted}),
-        branches=len({observation.run.branch for observation in counted}),
+        commits=len(set(map(_commit, counted))),
+        branches=len(set(map(_branch, counted))),
         recent_failures=recent_failures(marks),
     )

@@ -99,6 +99,7 @@ class Observation:
         attempts: outcomes in order; at least one.
         passed: attempts that passed.
         failed: attempts that failed or ended in an error.
+        skipped: attempts that were skipped.
         marks: one byte per attempt that was not skipped: 0 passed, 1 failed.
         colour: GREEN, RED, both bits when attempts of the run contradict each other, 0 when all were skipped.
         counts: whether the observation says anything: not only skipped, and no outage.
@@ -108,6 +109,7 @@ class Observation:
     attempts: tuple[Outcome, ...]
     passed: int = field(init=False, compare=False, repr=False)
     failed: int = field(init=False, compare=False, repr=False)
+    skipped: int = field(init=False, compare=False, repr=False)
     marks: bytes = field(init=False, compare=False, repr=False)
     colour: int = field(init=False, compare=False, repr=False)
     counts: bool = field(init=False, compare=False, repr=False)
@@ -116,6 +118,7 @@ class Observation:
         marks = bytes(outcome.is_bad for outcome in self.attempts if outcome is not Outcome.SKIPPED)
         object.__setattr__(self, "failed", sum(marks))
         object.__setattr__(self, "passed", len(marks) - sum(marks))
+        object.__setattr__(self, "skipped", len(self.attempts) - len(marks))
         object.__setattr__(self, "marks", marks)
         object.__setattr__(self, "colour", (GREEN if 0 in marks else 0) | (RED if 1 in marks else 0))
         object.__setattr__(self, "counts", bool(marks) and not self.run.outage)

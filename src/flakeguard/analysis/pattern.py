@@ -3,10 +3,10 @@
 Two stories are weighed for a test's failures (docs/verdicts.md derives them and their numbers):
 
 - *regressions*: every incident (a stretch of red commits, seen in one job or several) was broken by a commit and
-  ended by a fix; its length is geometric.
+  ended by a fix; its length has a heavy tail.
 - *flaky*: at least one incident was chance. The flake rate r is unknown, Beta distributed, and the failing runs
-  put down to it are k of n: with the prior Beta(a, b) their likelihood is B(a+k, b+n-k) / B(a, b). The other incidents are
-  regressions as before.
+  put down to it are k of n: with the prior Beta(a, b) their likelihood is B(a+k, b+n-k) / B(a, b). The other
+  incidents are regressions as before.
 
 Which incidents are chance is searched greedily: the cheapest first, all counts of them summed.
 """
@@ -19,9 +19,6 @@ from flakeguard.analysis.config import PatternModel
 from flakeguard.analysis.model import Observation
 from flakeguard.analysis.posterior import log_beta
 from flakeguard.analysis.timeline import Stretch, Timeline
-
-_BORN_FAILING = 0.02
-"""Chance that a test fails from the first commit that is seen: a new test, or one that never worked in this job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +80,7 @@ def _overlaps(stretch: Stretch, group: Sequence[Stretch]) -> bool:
 def _priced(stretches: tuple[Stretch, ...], timeline: Timeline, default_branch: str, model: PatternModel) -> Incident:
     commits = {commit for stretch in stretches for commit in stretch.commits}
     failures = tuple(failure for stretch in stretches for failure in stretch.failures)
-    begun = model.regression_per_commit
-    if stretches[0].branch != default_branch:
-        begun = model.regression_per_branch_commit
-    if all(stretch.before is None for stretch in stretches):
-        begun = max(begun, _BORN_FAILING)
-    price = log(begun) + (len(commits) - 1) * log1p(-model.fix_per_commit)
-    if any(stretch.after is not None for stretch in stretches):
-        price += log(model.fix_per_commit)
+    price = _price_of_length(stretches, len(commits), default_branch, model)
     elsewhere = {job for commit in commits for job in timeline.jobs_passing[commit]}
     if elsewhere - {stretch.job for stretch in stretches}:
         price += log(model.one_job_share)
@@ -102,6 +92,24 @@ def _priced(stretches: tuple[Stretch, ...], timeline: Timeline, default_branch: 
         as_regression=price,
         as_retries=sum(failure.failed - 1 for failure in failures) * log(model.retry_fails),
     )
+
+
+def _price_of_length(stretches: Sequence[Stretch], commits: int, default_branch: str, model: PatternModel) -> float:
+    """Log-likelihood of a regression that begins and lasts as long as seen."""
+    if all(stretch.before is None for stretch in stretches):
+        return log(model.born_failing)
+    main = stretches[0].branch == default_branch
+    begun = log(model.regression_per_commit if main else model.regression_per_branch_commit)
+    lasts = survival(commits, model)
+    if all(stretch.after is None for stretch in stretches):
+        return begun + log(lasts)
+    return begun + log(lasts - survival(commits + 1, model))
+
+
+def survival(commits: int, model: PatternModel) -> float:
+    """Chance that a regression lasts at least so many commits: Lomax with exponent 2, mean `regression_length`."""
+    scale = model.regression_length
+    return (scale / (scale + commits - 1)) ** 2
 
 
 def weigh(found: Sequence[Incident], *, proven: int, runs: int, model: PatternModel) -> Split:

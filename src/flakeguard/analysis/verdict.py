@@ -17,7 +17,7 @@ class Healing:
     """How far passes since the last flake speak against the rate before it.
 
     Attributes:
-        rate: posterior of the rate up to the last flake.
+        rate: posterior of the rate before the last flake.
         passes: passing runs since, in the jobs that flaked.
         doubted_at: passes that make the mean rate improbable: recovering.
         healed_at: passes that make even the interval's low end improbable: stable.
@@ -42,13 +42,16 @@ class Healing:
 def healing(flaked: int, runs: int, passes: int, config: AnalysisConfig) -> Healing:
     """Judge the passes since the last flake.
 
+    The runs that are looked at end with a flake because that is where they were cut, so this flake says nothing of
+    the rate (inverse sampling): the rate is that of the runs before it.
+
     Args:
         flaked: runs that flaked.
         runs: trials up to and with the last flake.
         passes: passing runs since.
         config: the confidences.
     """
-    rate = flake_rate(flaked, runs, config.confidence)
+    rate = flake_rate(flaked - 1, runs - 1, config.confidence)
     healed_at = passes_until_improbable(rate.low, config.confidence)
     doubted_at = passes_until_improbable(rate.mean, config.recovering_confidence)
     return Healing(rate, passes, min(doubted_at, healed_at), healed_at)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 
 from flakeguard.analysis.model import Observation, Run
 from flakeguard.reports.model import Outcome
@@ -20,6 +21,7 @@ _ENTRY = Struct("<IH")
 _REDUCED = 1 << 15
 _ATTEMPT_BITS = 2
 _ONE_PASS = 0b100
+_CONTEXTS = 4
 
 type Order = tuple[datetime, bytes]
 """Place of a run in a history: its time, then its tie-break."""
@@ -145,11 +147,21 @@ class Decoder(dict[bytes, Observation]):
         """Decode with these runs; they must not change while the decoder lives."""
         super().__init__()
         self._runs = runs
+        self._memories: list[tuple[tuple[object, ...], dict[bytes, Any]]] = []
 
     def __missing__(self, entry: bytes) -> Observation:
         run_id, code = _ENTRY.unpack(entry)
         observation = self[entry] = Observation(self._runs[run_id], unpack(code))
         return observation
+
+    def memory[T](self, _of: type[T], *context: object) -> dict[bytes, T]:
+        """Return what was remembered of whole windows in this context (a clock, a config ...)."""
+        for known, memory in self._memories:
+            if all(one is other or one == other for one, other in zip(known, context, strict=True)):
+                return memory
+        memory: dict[bytes, T] = {}
+        self._memories = [(context, memory), *self._memories[: _CONTEXTS - 1]]
+        return memory
 
     def history(self, window: bytes) -> list[Observation]:
         """Return the observations of a window, oldest first.
