@@ -166,3 +166,7 @@ SELECT id, sha, branch, job, variant, run_url, executed_at FROM test_runs WHERE 
 -- name: verdicts_of_run
 SELECT s.verdict, count(*) AS tests FROM flake_stats s
 WHERE s.test_case_id IN (SELECT test_case_id FROM flake_events WHERE run_id = $1) GROUP BY s.verdict
+
+-- name: projects_to_analyze
+SELECT p.id, p.slug, (SELECT count(*) FROM flake_stats s WHERE s.project_id = p.id)::integer AS tests
+FROM projects p WHERE $1::text IS NULL OR p.slug = $1 OR p.id::text = $1 ORDER BY p.id

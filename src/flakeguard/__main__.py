@@ -1,0 +1,5 @@
+"""`python -m flakeguard`."""
+
+from flakeguard.cli import main
+
+main()
