@@ -93,7 +93,7 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def _connection(self, timeout_seconds: float) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record]]:
+    async def _connection(self, timeout_seconds: float) -> AsyncGenerator[Connection]:
         self.waiting += 1
         try:
             connection = await self.pool.acquire(timeout=timeout_seconds)
