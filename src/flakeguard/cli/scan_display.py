@@ -53,6 +53,8 @@ def print_scan(console: Console, result: ScanResult) -> None:
     _print_head(console, result)
     for verdict in _TITLES:
         _print_verdict(console, result, verdict)
+    if result.differing:
+        _print_differences(console, result.differing)
     if result.slow:
         _print_slow(console, result.slow)
     _print_problems(console, "could not be read", result.unreadable, style="red")
@@ -152,6 +154,18 @@ def _attempt_lines(result: ScanResult, test: JudgedTest, attempts: Iterable[Atte
         if message and message not in said:  # the same words once
             said.add(message)
             yield f"  [dim]{escape(message)}[/]"
+
+
+def _print_differences(console: Console, tests: Sequence[JudgedTest]) -> None:
+    console.print()
+    meaning = "a property of the jobs, not flaky"
+    console.print(f"[blue bold]{plural(len(tests), 'test')} different between jobs[/]  [dim]{meaning}[/]")
+    for test in tests:
+        console.print(f"\n  [blue]●[/] [bold]{escape(test_label(test.key))}[/]", soft_wrap=True)
+        for difference in test.analysis.differences:
+            jobs = f"fails in {difference.failing_job}, passes in {difference.passing_job}"
+            commits = f"on {plural(difference.commits, 'commit')}, last {_short(difference.last_commit)}"
+            console.print(f"    {escape(f'{jobs}, {commits}')}", soft_wrap=True)
 
 
 def _print_slow(console: Console, tests: Sequence[SlowTest]) -> None:

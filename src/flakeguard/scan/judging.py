@@ -95,6 +95,7 @@ class ScanResult:
     Attributes:
         runs: in the order they were judged in, oldest first; a run's id is its place in `collection.runs`.
         tests: tests that are flaky, broken, recovering or suspected, worst first.
+        differing: tests of any verdict that fail in one job and pass in another on the same commit.
         verdicts: how many tests have each verdict.
         slow: slow tests, slowest first.
         sight: whether contradictions between runs could be seen at all.
@@ -108,6 +109,7 @@ class ScanResult:
 
     runs: tuple[RunView, ...]
     tests: tuple[JudgedTest, ...]
+    differing: tuple[JudgedTest, ...]
     verdicts: Mapping[Verdict, int]
     slow: tuple[SlowTest, ...]
     sight: Sight
@@ -140,15 +142,20 @@ def judge(collection: Collection, options: Options) -> ScanResult:
     now = max((view.run.executed_at for view in views), default=_EPOCH)
     verdicts: Counter[Verdict] = Counter()
     shown: list[JudgedTest] = []
+    differing: list[JudgedTest] = []
     for key, record in collection.tests.items():
         history = _history(record, by_id)
         analysis = evaluate(history, group=key.group, default_branch=options.default_branch, now=now, config=config)
         verdicts[analysis.verdict] += 1
+        judged = JudgedTest(key, analysis, record.messages)
         if analysis.verdict in _SHOWN:
-            shown.append(JudgedTest(key, analysis, record.messages))
+            shown.append(judged)
+        if analysis.differences:
+            differing.append(judged)
     return ScanResult(
         runs=tuple(views),
         tests=tuple(sorted(shown, key=_badness)),
+        differing=tuple(sorted(differing, key=lambda test: _sortable(test.key))),
         verdicts=verdicts,
         slow=_slow(collection.tests, options),
         sight=_sight(views),

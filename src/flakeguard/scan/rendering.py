@@ -50,6 +50,7 @@ def as_json(result: ScanResult) -> dict[str, Any]:
             verdict.value: [_test(test, names) for test in result.of(verdict)]
             for verdict in (Verdict.FLAKY, Verdict.BROKEN, Verdict.RECOVERING, Verdict.SUSPECTED)
         },
+        "differences": [difference for test in result.differing for difference in _differences(test)],
         "slow": [_slow(test) for test in result.slow],
         "unreadable": [_problem(problem) for problem in result.unreadable],
         "warnings": [_problem(problem) for problem in result.warnings],
@@ -116,6 +117,20 @@ def _attempt(attempt: AttemptRef, test: JudgedTest, runs: dict[int, RunView]) ->
         "outcome": attempt.outcome.name.lower(),
         "message": test.messages.get((attempt.run_id, attempt.attempt)),
     }
+
+
+def _differences(test: JudgedTest) -> list[dict[str, Any]]:
+    return [
+        {
+            **_key(test.key),
+            "fails_in": difference.failing_job,
+            "passes_in": difference.passing_job,
+            "commits": difference.commits,
+            "last_commit": difference.last_commit,
+            "lasting": difference.lasting,
+        }
+        for difference in test.analysis.differences
+    ]
 
 
 def _slow(test: SlowTest) -> dict[str, Any]:

@@ -92,12 +92,15 @@ class TestVerdicts:
             write_run(tmp_path / f"r/{number}", {"t": outcome})
         assert scan_json("r/**/*.xml", "--same-commit")["totals"]["verdicts"]["flaky"] == 0
 
-    def test_linux_and_windows_disagreeing_is_no_flake(self, tmp_path, scan_json):
+    def test_linux_and_windows_disagreeing_is_no_flake(self, tmp_path, scan, scan_json):
         for job, outcome in (("linux", PASS), ("windows", FAIL)):
             write_run(tmp_path / "r" / SHAS[0] / job / "run-1", {"t": outcome})
         document = scan_json("r/**/*.xml")
         assert names(document, "flaky") == []
         assert {run["job"] for run in document["runs"]} == {"linux", "windows"}
+        (difference,) = document["differences"]
+        assert (difference["fails_in"], difference["passes_in"]) == ("windows", "linux")
+        assert "fails in windows, passes in linux" in scan("r/**/*.xml").stdout
 
     def test_an_outage_counts_against_nobody_and_is_said(self, tmp_path, scan):
         many = {f"t{number}": PASS for number in range(25)}
