@@ -18,7 +18,7 @@ from flakeguard.analysis.model import (
     Odds,
     Run,
 )
-from flakeguard.analysis.odds import Sighting, weigh_causes
+from flakeguard.analysis.odds import CERTAIN_OUTAGE, Sighting, weigh_causes
 from flakeguard.analysis.posterior import log_beta
 from flakeguard.analysis.timeline import is_shared, trace, trailing_red
 
@@ -39,7 +39,8 @@ class _Scene:
         base_failures: those at its end that failed without a pass.
         commits: red commits in a row that the run's belongs to.
         ended: a later commit of the branch passed.
-        elsewhere: everything that counts, except this commit.
+        elsewhere: everything that counts, except this commit and the failures at the base's end, in every job:
+            what the test's own flakiness is measured on.
     """
 
     run: Run
@@ -74,6 +75,9 @@ def explain(
             the default branch before the run stand for the base.
         config: priors and the threshold of an answer.
     """
+    if failing.run.outage:
+        piece = evidences.both_sides(EvidenceKind.OUTAGE, [failing], shared=True)
+        return Explanation(Answer.OUTAGE, CERTAIN_OUTAGE, "Most of the run failed together with it.", (piece,))
     scene = _scene(failing, history, default_branch, base_commit)
     chance = find_chance(trace(scene.elsewhere, group), default_branch, config)
     seen = _sighting(scene, chance, failing, group, default_branch, config)
@@ -90,17 +94,20 @@ def _scene(failing: Observation, history: History, default_branch: str, base_com
     elsewhere = [observation for observation in counted if observation.run.commit != run.commit]
     at_commit = [observation for observation in counted if observation.run.commit == run.commit]
     beside, commits, ended = _beside(counted, run)
-    base = _base(elsewhere, run, default_branch, base_commit)
+    every_base = _base(elsewhere, run, default_branch, base_commit)
+    base = [observation for observation in every_base if observation.run.job == run.job] or every_base
+    base_failures = trailing_red(base)
+    judged = _ends(every_base) | {failure.run.id for failure in base_failures}
     return _Scene(
         run=run,
         here=[o for o in (*beside, *at_commit) if o.failed],
         passed=[o for o in at_commit if o.passed and o.run.job == run.job],
         other_jobs=[o for o in at_commit if o.colour == GREEN and o.run.job != run.job],
         base=base,
-        base_failures=trailing_red(base),
+        base_failures=base_failures,
         commits=commits,
         ended=ended,
-        elsewhere=elsewhere,
+        elsewhere=[o for o in elsewhere if o.run.id not in judged],
     )
 
 
@@ -129,8 +136,14 @@ def _base(
     if base_commit is not None and any(o.run.commit == base_commit for o in before):
         while before[-1].run.commit != base_commit:
             before.pop()
-    same_job = [observation for observation in before if observation.run.job == run.job]
-    return same_job or before
+    return before
+
+
+def _ends(base: Sequence[Observation]) -> set[int]:
+    """Runs in which jobs fail at the end of the base."""
+    jobs = {observation.run.job for observation in base if observation.failed}
+    series = ([o for o in base if o.run.job == job] for job in jobs)
+    return {failure.run.id for observations in series for failure in trailing_red(observations)}
 
 
 def _sighting(
@@ -148,10 +161,9 @@ def _sighting(
     known = {failure.run.id for failure in base}
     here = [failure for failure in scene.here if failure.run.id not in known]
     return Sighting(
-        outage=run.outage,
         shared=is_shared([failing], group),
         on_main=on_main,
-        seen_before=bool(scene.elsewhere),
+        seen_before=bool(scene.elsewhere or base),
         flaky=_flaky(scene, chance, config.pattern),
         flaked=chance.split.flaked,
         runs=chance.split.runs or len(scene.elsewhere),
@@ -202,8 +214,7 @@ def _reason(answer: Answer, scene: _Scene, seen: Sighting) -> str:
         case Answer.MAIN_BROKEN:
             return f"It fails on the base too, on its last {seen.base_commits} commit(s) without a pass."
         case Answer.OUTAGE:
-            most = "Most of the run" if seen.outage else "Much of the test's group"
-            return f"{most} failed together with it."
+            return "Much of the test's group failed together with it."
         case Answer.CANNOT_TELL:
             return "The attempts so far fit more than one cause; a rerun would tell."
 

@@ -13,7 +13,7 @@ from flakeguard.analysis.model import Odds
 from flakeguard.analysis.pattern import survival
 from flakeguard.analysis.posterior import log_beta
 
-_YOURS_YET_PASSED = 0.02
+_YOURS_YET_PASSED = 0.001
 """A change may also make a test flaky: chance that a failure it caused passes at the same place."""
 
 _OUTAGE_LASTS = 0.1
@@ -22,13 +22,15 @@ _OUTAGE_LASTS = 0.1
 _UNKNOWN = 1e-6
 """Keeps every weight above zero: there are causes that the model does not know."""
 
+CERTAIN_OUTAGE = Odds(yours=0.0, known_flake=0.0, main_broken=0.0, outage=1.0)
+"""Of a run that is an outage: it counts against no test, so nothing is weighed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What is known of one failing test in one run.
 
     Attributes:
-        outage: the whole run is an outage.
         shared: the test's group failed together in this run.
         on_main: the run is on the default branch: "yours" is then this commit.
         seen_before: the test ran elsewhere before (on the base, if there is one).
@@ -47,7 +49,6 @@ class Sighting:
         base_passed: the base ends in a pass.
     """
 
-    outage: bool
     shared: bool
     on_main: bool
     seen_before: bool
@@ -68,8 +69,6 @@ class Sighting:
 
 def weigh_causes(seen: Sighting, model: PatternModel) -> Odds:
     """Return the probability of every cause."""
-    if seen.outage:
-        return _normalised(yours=_UNKNOWN, flake=_UNKNOWN, main=_UNKNOWN, outage=1.0)
     here = _by_chance(seen, seen.failing_runs, seen.passing_runs, model)
     here *= model.retry_fails**seen.failing_retries
     base = 1.0
@@ -106,8 +105,9 @@ def _yours(seen: Sighting, model: PatternModel) -> float:
 def _main(seen: Sighting, model: PatternModel) -> float:
     passed_here = _YOURS_YET_PASSED if seen.passing_runs else 1.0
     if seen.base_failing_runs:
-        begun = model.born_failing if seen.base_always_failed else model.regression_per_commit
-        return begun * survival(seen.base_commits, model) * passed_here
+        if seen.base_always_failed:
+            return model.born_failing * passed_here
+        return model.regression_per_commit * survival(seen.base_commits, model) * passed_here
     if seen.on_main or seen.base_passed:
         return _UNKNOWN
     return model.regression_per_commit * passed_here
