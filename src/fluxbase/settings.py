@@ -44,6 +44,8 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         populate_by_name=True,
+        # With populate_by_name a variable that is called like a field would be read too: HOME as `home`, of all things.
+        env_prefix="FLUXBASE_FIELD_",
         hide_input_in_errors=True,
     )
 

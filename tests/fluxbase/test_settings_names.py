@@ -1,0 +1,28 @@
+"""Settings are read from the variables that are named, and from no others."""
+
+import pytest
+
+from flakeguard.settings import FlakeGuardSettings
+from fluxbase.settings import Settings
+
+
+@pytest.mark.parametrize("kind", [Settings, FlakeGuardSettings])
+def test_a_variable_called_like_a_field_is_not_a_setting(kind: type[Settings], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/root")
+    monkeypatch.setenv("MIN_RUNS", "77")
+    monkeypatch.setenv("SESSION_DAYS", "77")
+
+    settings = kind(_env_file=None)
+
+    assert settings.home is None
+    assert settings.session_days == 30
+    assert getattr(settings, "min_runs", 5) == 5
+
+
+def test_named_variables_and_arguments_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FLAKEGUARD_HOME", "/srv/flakeguard")
+    monkeypatch.setenv("PORT", "3100")
+
+    assert str(FlakeGuardSettings(_env_file=None).home) == "/srv/flakeguard"
+    assert FlakeGuardSettings(_env_file=None).port == 3100
+    assert FlakeGuardSettings(_env_file=None, port=3200).port == 3200
