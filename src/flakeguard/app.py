@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from flakeguard import __version__
 from flakeguard.analysis.routes import router as analysis_router
 from flakeguard.dashboard import live
-from flakeguard.dashboard.errors import error_page
 from flakeguard.dashboard.routes import router as dashboard_router
 from flakeguard.ingestion.routes import router as ingestion_router
 from flakeguard.projects.accounts import HOOKS
@@ -37,13 +36,13 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
     app = FastAPI(title="FlakeGuard", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.account_hooks = HOOKS
-    web.install(app, packages=("flakeguard.dashboard",))
+    web.install(app, packages=("flakeguard.dashboard",), macros={"fg": "fg.html"}, application="FlakeGuard")
     http.install(
         app,
         settings=settings,
         envelope_prefixes=ENVELOPES,
         body_limits={"/api/v1/ingest": settings.max_upload_bytes},
-        error_page=error_page,
+        error_page=web.error_page,
     )
     for router in (
         auth_router,

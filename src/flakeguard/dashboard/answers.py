@@ -1,0 +1,136 @@
+"""The run page's answers in words and shares: what a template needs, and nothing to decide there. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flakeguard.analysis.explanation import FailureExplained, RunExplained
+from flakeguard.analysis.model import Answer, AttemptRef, Evidence, EvidenceKind, Odds
+from flakeguard.dashboard.model import FailureText, TestName
+from flakeguard.dashboard.texts import failure_text
+from flakeguard.reports.model import Outcome
+
+ANSWER_LABELS: Mapping[str, str] = {
+    Answer.YOURS: "Yours",
+    Answer.KNOWN_FLAKE: "Known flake",
+    Answer.MAIN_BROKEN: "Main is broken",
+    Answer.OUTAGE: "Outage",
+    Answer.CANNOT_TELL: "Cannot tell",
+}
+_CAUSE_LABELS = {"yours": "your change", "known_flake": "flake", "main_broken": "main is broken", "outage": "outage"}
+_KIND_TEXTS: Mapping[EvidenceKind, str] = {
+    EvidenceKind.RETRY: "Failed and passed in one run",
+    EvidenceKind.RERUN: "Failed and passed on the same commit and job",
+    EvidenceKind.ISOLATED: "Failed alone between passes",
+    EvidenceKind.FAILING: "Failed on the last commits",
+    EvidenceKind.PASSING: "Passed",
+    EvidenceKind.DIFFERENCE: "Two jobs disagree on the same commit",
+    EvidenceKind.OUTAGE: "Most of the whole run failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One possible cause and its probability; `offset` is where its part of the bar begins."""
+
+    key: str
+    label: str
+    share: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One reason, with the attempts that say so."""
+
+    kind: str
+    text: str
+    commit: str
+    branch: str
+    job: str
+    failed: tuple[AttemptRef, ...]
+    passed: tuple[AttemptRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredFailure:
+    """A failing test of a run, as its card shows it."""
+
+    id: int
+    name: TestName
+    verdict: str
+    answer: str
+    label: str
+    reason: str
+    likely: float
+    causes: tuple[Cause, ...]
+    attempts: tuple[Outcome, ...]
+    text: FailureText | None
+    proofs: tuple[Proof, ...]
+    passed_in_the_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRun:
+    """The answer of a run. `tone` names its colour: an answer, or `none` when nothing is yours."""
+
+    headline: str
+    tone: str
+    counts: tuple[tuple[str, str, int], ...]
+    failures: tuple[AnsweredFailure, ...]
+    hidden: int
+
+
+def present(run: RunExplained) -> AnsweredRun:
+    """The answers of `run` in words."""
+    failures = tuple(_failure(failure) for failure in run.failures)
+    counts = tuple((answer, ANSWER_LABELS[answer], run.count(answer)) for answer in Answer if run.count(answer))
+    return AnsweredRun(run.headline, _tone(run), counts, failures, max(0, run.failures_total - len(failures)))
+
+
+def _tone(run: RunExplained) -> str:
+    if run.outage:
+        return Answer.OUTAGE
+    for answer in (Answer.YOURS, Answer.CANNOT_TELL):
+        if run.count(answer):
+            return answer
+    return "none"
+
+
+def _failure(failure: FailureExplained) -> AnsweredFailure:
+    explanation = failure.explanation
+    causes = _causes(explanation.odds)
+    answer = explanation.answer
+    likely = getattr(explanation.odds, answer) if answer is not Answer.CANNOT_TELL else max(c.share for c in causes)
+    return AnsweredFailure(
+        id=failure.test_case_id,
+        name=TestName(failure.suite, failure.file, failure.class_name, failure.name, failure.variant),
+        verdict=failure.verdict,
+        answer=answer,
+        label=ANSWER_LABELS[answer],
+        reason=explanation.reason,
+        likely=likely,
+        causes=causes,
+        attempts=failure.attempts,
+        text=failure_text(failure.failure_type, failure.message, failure.details),
+        proofs=tuple(_proof(piece) for piece in explanation.evidence),
+        passed_in_the_end=failure.passed_in_the_end,
+    )
+
+
+def _causes(odds: Odds) -> tuple[Cause, ...]:
+    causes: list[Cause] = []
+    offset = 0.0
+    for key, label in _CAUSE_LABELS.items():
+        share: float = getattr(odds, key)
+        causes.append(Cause(key, label, share, offset))
+        offset += share
+    return tuple(causes)
+
+
+def _proof(piece: Evidence) -> Proof:
+    text = _KIND_TEXTS[piece.kind]
+    if piece.shared:
+        text += ", together with most of its class"
+    job, _, variant = piece.job.partition("\x1f")
+    place = f"{job} · {variant}" if job and variant else job or variant
+    return Proof(piece.kind, text, piece.commit, piece.branch, place, piece.failed, piece.passed)

@@ -1,0 +1,50 @@
+"""What forms share: errors that belong beside the form, and short words on what was just done."""
+
+from starlette.requests import Request
+
+from fluxbase.auth import InvalidCredentialsError
+from fluxbase.errors import (
+    ConflictError,
+    FluxbaseError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+)
+from fluxbase.http.problem import problem_of
+
+FORM_ERRORS = (
+    InvalidRequestError,
+    ConflictError,
+    PermissionDeniedError,
+    RateLimitError,
+    InvalidCredentialsError,
+    NotFoundError,
+)
+"""Errors that a form shows beside its fields; everything else is a page of its own."""
+
+_NOTICES = {
+    "account-deleted": "Your account is deleted.",
+    "audit": "",
+    "invite-accepted": "Welcome: you are a member now.",
+    "invite-revoked": "The invite is revoked.",
+    "key-revoked": "The key is revoked. Requests with it are refused from now on.",
+    "member-removed": "The member is removed.",
+    "organization-deleted": "The organization is deleted.",
+    "password-changed": "Your password is changed, and your other sessions are ended.",
+    "project-deleted": "The project is deleted.",
+    "role-changed": "The role is changed.",
+    "saved": "Saved.",
+    "sessions-ended": "Those sessions are ended.",
+    "signed-out": "You are signed out.",
+}
+
+
+def status_of(error: FluxbaseError) -> int:
+    """The status that a form answers `error` with."""
+    return problem_of(error).status
+
+
+def notice_of(request: Request) -> str | None:
+    """What the page before did, told by `?notice=<code>`; unknown codes say nothing."""
+    return _NOTICES.get(request.query_params.get("notice", "")) or None

@@ -1,0 +1,120 @@
+"""Live pages: one LISTEN a process, one event stream a page. A stream only says that something changed; the page asks.
+
+Streams end after some minutes and browsers open them again: that is when membership is checked anew.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
+
+from fastapi import FastAPI
+
+from fluxbase.db.listener import Listener
+from fluxbase.resources import Resources
+
+CHANNEL = "flakeguard_changes"
+MAX_WAITING = 32
+"""Changes a slow page may have waiting; more are dropped, because one is enough for it to look."""
+
+_HEARTBEAT_SECONDS = 20.0
+_BURST_SECONDS = 0.25
+_STREAM_SECONDS = 600.0
+_REMEMBERED_PROJECTS = 10_000
+
+type Inbox = asyncio.Queue[str | None]
+
+
+class LiveChanges:
+    """Hands each change to the pages of its project."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._now = resources.now
+        self._listener = Listener(resources.addresses.runtime_dsn, CHANNEL, self.publish)
+        self._inboxes: dict[int, set[Inbox]] = {}
+        self._changed_at: dict[int, datetime] = {}
+        self._closed = False
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        await self._listener.run()
+
+    def publish(self, payload: str) -> None:
+        """Take `<project id>:<run id>` from the database; the empty payload means that any may have been missed."""
+        project, _, run = payload.partition(":")
+        if not project.isdecimal():
+            for project_id in self._inboxes:
+                self._tell(project_id, "")
+            return
+        self._remember(int(project))
+        self._tell(int(project), run)
+
+    def _remember(self, project_id: int) -> None:
+        self._changed_at.pop(project_id, None)
+        self._changed_at[project_id] = self._now()
+        if len(self._changed_at) > _REMEMBERED_PROJECTS:
+            del self._changed_at[next(iter(self._changed_at))]
+
+    def _tell(self, project_id: int, run: str | None) -> None:
+        for inbox in self._inboxes.get(project_id, ()):
+            with suppress(asyncio.QueueFull):
+                inbox.put_nowait(run)
+
+    @contextmanager
+    def subscribe(self, project_id: int, seen: datetime | None = None) -> Generator[Inbox]:
+        """An inbox of the project's changes, from now on; one is in it already when a page of `seen` is out of date."""
+        inbox: Inbox = asyncio.Queue(MAX_WAITING)
+        changed = self._changed_at.get(project_id)
+        if seen is not None and changed is not None and changed > seen:
+            inbox.put_nowait("")
+        if self._closed:
+            inbox.put_nowait(None)
+        self._inboxes.setdefault(project_id, set()).add(inbox)
+        try:
+            yield inbox
+        finally:
+            self._inboxes[project_id].discard(inbox)
+            if not self._inboxes[project_id]:
+                del self._inboxes[project_id]
+
+    def close(self) -> None:
+        """End every stream, so that a server that waits for its responses can stop."""
+        self._closed = True
+        for inboxes in self._inboxes.values():
+            for inbox in inboxes:
+                with suppress(asyncio.QueueEmpty):
+                    while inbox.full():
+                        inbox.get_nowait()
+                inbox.put_nowait(None)
+
+
+async def event_stream(changes: LiveChanges, project_id: int, seen: datetime | None) -> AsyncGenerator[bytes]:
+    """The body of a text/event-stream: a `change` event for each burst of changes, comments in between."""
+    ends_at = asyncio.get_running_loop().time() + _STREAM_SECONDS
+    with changes.subscribe(project_id, seen) as inbox:
+        yield b"retry: 2000\n\n"
+        while asyncio.get_running_loop().time() < ends_at:
+            try:
+                run = await asyncio.wait_for(inbox.get(), _HEARTBEAT_SECONDS)
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if run is None:
+                return
+            yield f"event: change\ndata: {run}\n\n".encode()
+            await asyncio.sleep(_BURST_SECONDS)  # many uploads at once are one refresh, not many
+
+
+@asynccontextmanager
+async def live_changes(app: FastAPI) -> AsyncGenerator[LiveChanges]:
+    """Listen while the application runs; `app.state.resources` must be open. Kept at `app.state.live`."""
+    changes = LiveChanges(app.state.resources)
+    app.state.live = changes
+    task = asyncio.create_task(changes.run(), name="live changes")
+    try:
+        yield changes
+    finally:
+        changes.close()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

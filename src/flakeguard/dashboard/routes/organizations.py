@@ -1,0 +1,99 @@
+"""Organizations: the wizard's second step, projects, audit log, settings."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
+from flakeguard.dashboard.listing import Page, page_number
+from flakeguard.dashboard.shell import Shell, organization_shell, plain_shell, reading
+from flakeguard.projects import audit, organizations, projects
+from fluxbase.auth import CurrentUser, User
+from fluxbase.web import redirect, render
+
+router = APIRouter(prefix="/orgs")
+
+type Text = Annotated[str, Form(max_length=200)]
+
+
+async def shell_of(request: Request, user: User, slug: str, section: str) -> Shell:
+    """The frame of an organization's page, in a transaction of its own."""
+    async with reading(request, user) as connection:
+        return await organization_shell(request, connection, user, slug, section)
+
+
+@router.get("/new")
+async def new_organization_page(request: Request, user: CurrentUser) -> Response:
+    """The form for an organization."""
+    async with reading(request, user) as connection:
+        shell = await plain_shell(request, connection, user)
+    return render(request, "organization_new.html", shell=shell, name="", error=None)
+
+
+@router.post("/new")
+async def create_organization(request: Request, user: CurrentUser, name: Text) -> Response:
+    """Make an organization that the user owns."""
+    try:
+        made = await organizations.create(request.app.state.resources.database, user, name=name)
+    except FORM_ERRORS as error:
+        async with reading(request, user) as connection:
+            shell = await plain_shell(request, connection, user)
+        return render(
+            request, "organization_new.html", status=status_of(error), shell=shell, name=name, error=str(error)
+        )
+    return redirect(request, f"/orgs/{made.slug}/projects/new")
+
+
+@router.get("/{slug}")
+async def organization_page(request: Request, user: CurrentUser, slug: str) -> Response:
+    """The organization's projects."""
+    shell = await shell_of(request, user, slug, "projects")
+    found = await projects.list_all(request.app.state.resources.database, user, slug)
+    return render(request, "organization.html", shell=shell, projects=found, notice=notice_of(request))
+
+
+@router.get("/{slug}/audit")
+async def audit_page(request: Request, user: CurrentUser, slug: str) -> Response:
+    """Who did what, newest first."""
+    shell = await shell_of(request, user, slug, "audit")
+    page = Page(page_number(request.query_params))
+    action = request.query_params.get("action", "").strip()[:100]
+    log = await audit.list_page(
+        request.app.state.resources.database, user, slug, limit=page.size, offset=page.offset, action=action or None
+    )
+    page = Page(page.number, log.total)
+    return render(request, "audit.html", shell=shell, events=log.events, page=page, action=action)
+
+
+@router.get("/{slug}/settings")
+async def organization_settings_page(request: Request, user: CurrentUser, slug: str) -> Response:
+    """Name and deletion."""
+    shell = await shell_of(request, user, slug, "settings")
+    return render(request, "organization_settings.html", shell=shell, notice=notice_of(request), error=None)
+
+
+@router.post("/{slug}/settings")
+async def rename_organization(
+    request: Request,
+    user: CurrentUser,
+    slug: str,
+    name: Text,
+    new_slug: Annotated[str, Form(max_length=64, alias="slug")],
+) -> Response:
+    """Change name and slug."""
+    try:
+        await organizations.rename(request.app.state.resources.database, user, slug, name=name, slug=new_slug)
+    except FORM_ERRORS as error:
+        shell = await shell_of(request, user, slug, "settings")
+        context = {"shell": shell, "notice": None, "error": str(error)}
+        return render(request, "organization_settings.html", status=status_of(error), **context)
+    return redirect(request, f"/orgs/{new_slug}/settings?notice=saved")
+
+
+@router.post("/{slug}/delete")
+async def delete_organization(request: Request, user: CurrentUser, slug: str, confirm: Text) -> Response:
+    """Delete the organization with everything in it."""
+    await organizations.delete(request.app.state.resources.database, user, slug, confirm=confirm)
+    return redirect(request, "/?notice=organization-deleted")

@@ -1,0 +1,118 @@
+"""A project's settings: API keys, name, deletion."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
+from flakeguard.dashboard.shell import project_shell, reading
+from flakeguard.projects import api_keys, projects
+from fluxbase.auth import CurrentUser, User
+from fluxbase.web import redirect, render
+
+router = APIRouter(prefix="/projects/{project_id:int}/settings")
+
+type Text = Annotated[str, Form(max_length=200)]
+
+
+async def _keys_page(
+    request: Request,
+    user: User,
+    project_id: int,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    token: str | None = None,
+) -> Response:
+    async with reading(request, user) as connection:
+        shell = await project_shell(request, connection, user, project_id, "settings")
+    database = request.app.state.resources.database
+    keys = await api_keys.list_all(database, user, project_id) if shell.may_manage else []
+    context = {"keys": keys, "token": token, "error": error, "now": request.app.state.resources.now()}
+    return render(request, "keys.html", status=status, shell=shell, notice=notice_of(request), **context)
+
+
+async def _general_page(
+    request: Request, user: User, project_id: int, *, status: int = 200, error: str | None = None
+) -> Response:
+    async with reading(request, user) as connection:
+        shell = await project_shell(request, connection, user, project_id, "settings")
+    return render(request, "project_settings.html", status=status, shell=shell, notice=notice_of(request), error=error)
+
+
+@router.get("")
+async def general_page(request: Request, user: CurrentUser, project_id: int) -> Response:
+    """Name, slug, default branch, danger zone."""
+    return await _general_page(request, user, project_id)
+
+
+@router.post("")
+async def update_project(
+    request: Request, user: CurrentUser, project_id: int, name: Text, slug: Text, default_branch: Text
+) -> Response:
+    """Change name, slug and default branch."""
+    try:
+        await projects.update(
+            request.app.state.resources.database, user, project_id, name=name, slug=slug, default_branch=default_branch
+        )
+    except FORM_ERRORS as error:
+        return await _general_page(request, user, project_id, status=status_of(error), error=str(error))
+    return redirect(request, f"/projects/{project_id}/settings?notice=saved")
+
+
+@router.post("/delete")
+async def delete_project(request: Request, user: CurrentUser, project_id: int, confirm: Text) -> Response:
+    """Delete the project with all its evidence."""
+    try:
+        await projects.delete(request.app.state.resources.database, user, project_id, confirm=confirm)
+    except FORM_ERRORS as error:
+        return await _general_page(request, user, project_id, status=status_of(error), error=str(error))
+    return redirect(request, "/?notice=project-deleted")
+
+
+@router.get("/keys")
+async def keys_page(request: Request, user: CurrentUser, project_id: int) -> Response:
+    """The project's API keys."""
+    return await _keys_page(request, user, project_id)
+
+
+@router.post("/keys")
+async def create_key(
+    request: Request, user: CurrentUser, project_id: int, name: Text, expires_in_days: Annotated[str, Form()] = ""
+) -> Response:
+    """Make a key and show it this once."""
+    days = int(expires_in_days) if expires_in_days.isdecimal() else None
+    try:
+        _, token = await api_keys.create(
+            request.app.state.resources.database, user, project_id, name=name, expires_in_days=days
+        )
+    except FORM_ERRORS as error:
+        return await _keys_page(request, user, project_id, status=status_of(error), error=str(error))
+    return await _keys_page(request, user, project_id, token=token)
+
+
+@router.post("/keys/{key_id:int}/rotate")
+async def rotate_key(
+    request: Request,
+    user: CurrentUser,
+    project_id: int,
+    key_id: int,
+    grace_hours: Annotated[int, Form(ge=0, le=720)] = 24,
+) -> Response:
+    """Make a successor; the old key works on for `grace_hours`."""
+    try:
+        _, token = await api_keys.rotate(
+            request.app.state.resources.database, user, project_id, key_id, grace_hours=grace_hours
+        )
+    except FORM_ERRORS as error:
+        return await _keys_page(request, user, project_id, status=status_of(error), error=str(error))
+    return await _keys_page(request, user, project_id, token=token)
+
+
+@router.post("/keys/{key_id:int}/revoke")
+async def revoke_key(request: Request, user: CurrentUser, project_id: int, key_id: int) -> Response:
+    """Refuse the key from now on."""
+    await api_keys.revoke(request.app.state.resources.database, user, project_id, key_id)
+    return redirect(request, f"/projects/{project_id}/settings/keys?notice=key-revoked")
