@@ -104,9 +104,6 @@ GROUP BY test_case_id, run_id
 -- name: all_projects
 SELECT id FROM projects ORDER BY id
 
--- name: window_of_test
-SELECT s.window_all, c.test_group FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id WHERE s.test_case_id = $1
-
 -- name: explained_run
 SELECT r.id, r.project_id, r.sha, r.branch, r.job, r.variant, r.pr_number, r.run_url, r.workflow, r.executed_at, r.tests,
        r.failed, r.skipped, r.flaked, r.outage, p.default_branch
@@ -162,10 +159,6 @@ WHERE s.test_case_id = $1 AND s.project_id = $2
 
 -- name: described_runs
 SELECT id, sha, branch, job, variant, run_url, executed_at FROM test_runs WHERE id = ANY($1::integer[])
-
--- name: verdicts_of_run
-SELECT s.verdict, count(*) AS tests FROM flake_stats s
-WHERE s.test_case_id IN (SELECT test_case_id FROM flake_events WHERE run_id = $1) GROUP BY s.verdict
 
 -- name: projects_to_analyze
 SELECT p.id, p.slug, (SELECT count(*) FROM flake_stats s WHERE s.project_id = p.id)::integer AS tests

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "serve": Entry("flakeguard.cli.serve:app", "Run one role: the API or the dashboard."),
     "worker": Entry("flakeguard.cli.worker:worker", "Parse uploads and judge tests."),
     "analyze": Entry("flakeguard.cli.analyze:analyze", "Judge a project's tests again, now."),
+    "admin": Entry("flakeguard.cli.admin:app", "Jobs that were given up: look, and try again."),
     "db": Entry("flakeguard.cli.db:app", "Migrate the database, or say where it is."),
 }
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -43,6 +44,21 @@ async def settle(connection: Connection, job_id: str) -> bool:
 async def bury(connection: Connection, job_id: str, error: str) -> None:
     """Nobody tries this job again until a person says so."""
     await connection.execute(_SQL["bury"], job_id, error)
+
+
+async def revive(connection: Connection, job_id: str | None = None) -> list[tuple[str, str]]:
+    """Owe dead jobs again (one, or all), and let their uploads go on; (queue, job id) of each."""
+    rows = await connection.fetch(_SQL["revive"], job_id)
+    for row in rows:
+        if row["ingestion_id"]:
+            await connection.execute(_SQL["reopen_ingestion"], UUID(row["ingestion_id"]))
+    await connection.execute(_SQL["wake_relay"])
+    return [(row["queue"], row["job_id"]) for row in rows]
+
+
+async def dead_jobs(connection: Connection) -> list[Mapping[str, Any]]:
+    """Jobs that were given up, with why, oldest first."""
+    return [dict(row) for row in await connection.fetch(_SQL["dead_jobs"])]
 
 
 class Relay:

@@ -15,6 +15,10 @@ class Publisher:
     def __init__(self, redis: Redis) -> None:
         self._queues = {name: Queue(bullmq_name(name), {"connection": redis, "prefix": PREFIX}) for name in QUEUES}
 
+    async def forget(self, queue: str, job_id: str) -> None:
+        """Drop a finished or failed job from the queue, so that one of its id can be added again."""
+        await self._queues[queue].remove(job_id)
+
     async def publish(self, queue: str, name: str, data: Mapping[str, Any], *, job_id: str) -> None:
         """Add the job unless the queue still holds one of that id.
 

@@ -21,8 +21,17 @@ DELETE FROM outbox WHERE job_id = $1 RETURNING id
 -- name: bury
 UPDATE outbox SET dead_at = now(), error = $2 WHERE job_id = $1
 
+-- name: dead_jobs
+SELECT job_id, queue, name, error, dead_at FROM outbox WHERE dead_at IS NOT NULL ORDER BY dead_at
+
 -- name: revive
-UPDATE outbox SET dead_at = NULL, error = NULL, enqueued_at = NULL WHERE job_id = $1
+UPDATE outbox SET dead_at = NULL, error = NULL, enqueued_at = NULL
+WHERE dead_at IS NOT NULL AND ($1::text IS NULL OR job_id = $1)
+RETURNING job_id, data ->> 'ingestionId' AS ingestion_id, queue
+
+-- name: reopen_ingestion
+UPDATE ingestions SET state = CASE WHEN stored_at IS NULL THEN 'accepted' ELSE 'stored' END, error = NULL
+WHERE id = $1 AND state = 'failed'
 
 -- name: ensure_partitions
 SELECT flakeguard.ensure_event_partitions()

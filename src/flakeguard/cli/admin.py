@@ -1,0 +1,61 @@
+"""`flakeguard admin`: what a person decides, not a machine."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from flakeguard.cli.output import plural, print_json, stdout
+from flakeguard.cli.starting import reached, read_settings
+from flakeguard.worker.outbox import dead_jobs, revive
+from flakeguard.worker.publishing import Publisher
+from fluxbase.resources import Addresses, open_resources
+
+app = typer.Typer(no_args_is_help=True, help="Look at jobs that were given up, and try them again.")
+
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@app.command("failed")
+def failed(*, json_: Json = False) -> None:
+    """List jobs that were given up, and why."""
+    with reached(read_settings(), quiet=True) as addresses:
+        jobs = asyncio.run(_failed(addresses))
+    if json_:
+        print_json([{**job, "dead_at": job["dead_at"].isoformat()} for job in jobs])
+        return
+    for job in jobs:
+        stdout().print(f"{job['dead_at']:%Y-%m-%d %H:%M}  {job['queue']}  {job['job_id']}\n    {job['error']}", markup=False)
+    stdout().print(f"{plural(len(jobs), 'job')} given up")
+
+
+@app.command("retry")
+def retry(
+    job_id: Annotated[str | None, typer.Argument(help="One job; else all that were given up.")] = None, *, json_: Json = False
+) -> None:
+    """Try jobs again that were given up."""
+    with reached(read_settings(), quiet=True) as addresses:
+        revived = asyncio.run(_retry(addresses, job_id))
+    if json_:
+        print_json({"retried": revived})
+    else:
+        stdout().print(f"{plural(len(revived), 'job')} will be tried again")
+
+
+async def _failed(addresses: Addresses) -> list[Mapping[str, Any]]:
+    async with (
+        open_resources(addresses, application_name="flakeguard-admin") as resources,
+        resources.database.transaction() as connection,
+    ):
+        return await dead_jobs(connection)
+
+
+async def _retry(addresses: Addresses, job_id: str | None) -> list[str]:
+    async with open_resources(addresses, application_name="flakeguard-admin") as resources:
+        publisher = Publisher(resources.redis)
+        async with resources.database.transaction() as connection:
+            revived = await revive(connection, job_id)
+            for queue, revived_id in revived:
+                await publisher.forget(queue, revived_id)
+        return [revived_id for _, revived_id in revived]
