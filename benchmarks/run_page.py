@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-
 from benchmarks.simulation import (
     JOBS,
     MAIN,
@@ -18,6 +17,7 @@ from benchmarks.simulation import (
     simulate,
     windows,
 )
+
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.explain import explain
 from flakeguard.analysis.model import Answer, Run
@@ -52,9 +52,7 @@ class PullRequest:
 
 def confusion(suite: Suite, *, seed: int, commits: int, reruns: int, config: AnalysisConfig) -> Confusion:
     """Ask the run page about every failing test of every run of the pull requests."""
-    world = simulate(
-        suite, seed=seed, commits=commits, reruns=reruns, config=config, open_share=OPEN_SHARE
-    )
+    world = simulate(suite, seed=seed, commits=commits, reruns=reruns, config=config, open_share=OPEN_SHARE)
     random = np.random.default_rng((seed, 1))
     answers: Confusion = Counter()
     for number in range(PULL_REQUESTS):

@@ -170,10 +170,7 @@ def describe(
     """Make a run's metadata from its results, as ingestion does."""
     tests = np.bincount(suite.classes)
     failing = np.bincount(suite.classes, weights=failed, minlength=len(tests))
-    groups = (
-        (suite.class_names[index], int(tests[index]), int(failing[index]))
-        for index in np.flatnonzero(failing)
-    )
+    groups = ((suite.class_names[index], int(tests[index]), int(failing[index])) for index in np.flatnonzero(failing))
     return Run(
         id=number,
         executed_at=START + number * RUN_EVERY,

@@ -17,7 +17,7 @@ class Chance:
     Attributes:
         proven: contradictions that are the test's own.
         split: which other failures are put down to chance.
-        suspected: whether suspicion alone reaches the threshold.
+        suspected: whether there is a pattern, and its suspicion reaches the threshold.
         healing: how far passes since speak against the rate; None where no flake is proven or suspected.
         passes: the passing observations since the last flake, oldest first.
     """
@@ -57,7 +57,7 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
         runs=sum([o.run.job in jobs and o.run.id not in ignored for o in timeline.observations]),
         model=config.pattern,
     )
-    suspected = not proven and split.suspicion >= config.suspected_threshold
+    suspected = not proven and split.suspicion >= config.suspected_threshold and _is_pattern(split)
     if not (proven or suspected):
         return Chance(proven, split, suspected=False, healing=None, passes=())
     flakes += [failure for incident in split.chance for failure in incident.failures]
@@ -70,6 +70,14 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
         healing=healing(split.flaked, runs_before, len(passes), config),
         passes=passes,
     )
+
+
+def _is_pattern(split: Split) -> bool:
+    """Whether failures repeat, or a failure was alone at its commit because another job passed there.
+
+    One failure that came and went in every job is what a fixed regression looks like, however short.
+    """
+    return len(split.chance) > 1 or any(incident.one_job for incident in split.chance)
 
 
 def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig) -> tuple[T, ...]:

@@ -86,7 +86,7 @@ def evaluate(
         runs=len(counted),
         broken=any(streak.broken and streak.job is None and streak.branch == main for streak in streaks),
         proven=bool(chance.proven),
-        suspicion=chance.split.suspicion,
+        suspected=chance.suspected,
         healing=chance.healing,
         repair_pending=repair is not None and not repair.healed,
     )
@@ -164,18 +164,26 @@ def _analysis(facts: Facts, findings: _Findings, config: AnalysisConfig) -> Anal
         contradictions=len(timeline.contradictions),
     )
     ranked = score(timeline.observations, findings.marks, config.weights)
-    since, needed = _progress(findings, was)
+    since, needed = _progress(findings, was, config)
     differences = job_differences(timeline, config.broken_commits)
     times = [contradiction.observations[-1].run.executed_at for contradiction in timeline.contradictions]
     return Analysis(
         verdict=verdict,
         was=was,
-        reason=reason(verdict, was, counts, streaks=findings.streaks, passes=since, needed=needed),
+        reason=reason(
+            verdict,
+            was,
+            counts,
+            streaks=findings.streaks,
+            differences=differences,
+            passes=since,
+            needed=needed,
+        ),
         score=ranked,
         severity=severity(ranked.total, counts.recent_failures),
         above_threshold=counts.runs >= config.min_runs and ranked.total >= config.flaky_threshold,
         posterior=_posterior(chance, config) if by_chance else None,
-        suspicion=facts.suspicion,
+        suspicion=chance.split.suspicion,
         counts=counts,
         evidence=_evidence(findings, was, differences, config),
         streaks=findings.streaks,
@@ -191,11 +199,11 @@ def _posterior(chance: Chance, config: AnalysisConfig) -> Interval:
     return flake_rate(chance.split.flaked, chance.split.runs, config.confidence)
 
 
-def _progress(findings: _Findings, was: Verdict | None) -> tuple[int, int | None]:
-    """Passes since the last flake or break, and how many prove it healed."""
+def _progress(findings: _Findings, was: Verdict | None, config: AnalysisConfig) -> tuple[int, int | None]:
+    """Passes since the last flake or break, and how many prove it healed (None: more than a window holds)."""
     healing = findings.chance.healing
     if healing is not None and was is not Verdict.BROKEN:
-        return healing.passes, healing.healed_at
+        return healing.passes, healing.healed_at if healing.healed_at <= config.window_size else None
     if findings.repair is not None:
         return len(findings.repair.last), findings.repair.needed
     return 0, None

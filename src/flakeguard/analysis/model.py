@@ -273,7 +273,8 @@ class Analysis:
         streaks: failing ends of branches and jobs, default branch first, then newest first.
         differences: jobs that disagree.
         passes_since: passing runs since the last flaky or broken failure (0 when neither).
-        passes_needed: passing runs after which it is called stable (None when never was flaky or broken).
+        passes_needed: passing runs after which it is called stable; None when it never was flaky or broken, or when
+            a window cannot hold as many: it is stable when its flakes have left the window.
         first_contradiction: time of the oldest contradiction in the window.
         last_contradiction: time of the newest one.
     """

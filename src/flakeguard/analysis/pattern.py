@@ -28,12 +28,14 @@ class Incident:
     Attributes:
         stretches: its stretches.
         failures: the failing observations.
+        one_job: another job passed one of its commits.
         as_regression: log-likelihood as a regression.
         as_retries: log-likelihood, as a flake, of the retries inside runs that failed too.
     """
 
     stretches: tuple[Stretch, ...]
     failures: tuple[Observation, ...]
+    one_job: bool
     as_regression: float
     as_retries: float
 
@@ -82,13 +84,15 @@ def _priced(stretches: tuple[Stretch, ...], timeline: Timeline, default_branch: 
     failures = tuple(failure for stretch in stretches for failure in stretch.failures)
     price = _price_of_length(stretches, len(commits), default_branch, model)
     elsewhere = {job for commit in commits for job in timeline.jobs_passing[commit]}
-    if elsewhere - {stretch.job for stretch in stretches}:
+    one_job = bool(elsewhere - {stretch.job for stretch in stretches})
+    if one_job:
         price += log(model.one_job_share)
     elif len(stretches) > 1:
         price += log1p(-model.one_job_share)
     return Incident(
         stretches=stretches,
         failures=failures,
+        one_job=one_job,
         as_regression=price,
         as_retries=sum(failure.failed - 1 for failure in failures) * log(model.retry_fails),
     )

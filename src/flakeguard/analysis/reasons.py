@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flakeguard.analysis.model import BrokenStreak, Counts, Verdict
+from flakeguard.analysis.model import BrokenStreak, Counts, JobDifference, Verdict
 
 
 def reason(
@@ -11,6 +11,7 @@ def reason(
     counts: Counts,
     *,
     streaks: Sequence[BrokenStreak] = (),
+    differences: Sequence[JobDifference] = (),
     passes: int = 0,
     needed: int | None = None,
 ) -> str:
@@ -21,6 +22,7 @@ def reason(
         was: of a recovering test, what it was.
         counts: what the window held.
         streaks: failing ends of branches.
+        differences: jobs that disagree.
         passes: passing runs since the last flake or break.
         needed: passing runs that would prove it healed.
     """
@@ -33,11 +35,12 @@ def reason(
         case Verdict.SUSPECTED:
             return f"Failed in isolated runs between passes ({counts.flaky_runs} of {counts.runs}); no rerun proves it."
         case Verdict.RECOVERING:
-            return f"Was {was}; {_number(passes, 'pass', 'passes')} since of {needed} that prove it healed."
+            goal = f"of {needed} that prove it healed" if needed else "and none of its flakes is old enough yet"
+            return f"Was {was}; {_number(passes, 'pass', 'passes')} since {goal}."
         case Verdict.UNPROVEN:
             return f"Only {_number(counts.runs, 'run', 'runs')} that count: too few to judge."
         case Verdict.STABLE:
-            return _stable(counts)
+            return _stable(counts, streaks, differences)
 
 
 def _broken(streaks: Sequence[BrokenStreak]) -> str:
@@ -46,10 +49,22 @@ def _broken(streaks: Sequence[BrokenStreak]) -> str:
     return f"Failed on the last {where} of {streak.branch or 'its branch'} without a pass."
 
 
-def _stable(counts: Counts) -> str:
+def _stable(counts: Counts, streaks: Sequence[BrokenStreak], differences: Sequence[JobDifference]) -> str:
     if not counts.failed:
-        return f"Passed in all of {counts.runs} runs."
-    return f"Failed in {counts.failed} of {counts.executions} executions, as regressions that were fixed do."
+        return f"Passed in all of {_number(counts.runs, 'run', 'runs')}."
+    lasting = next((difference for difference in differences if difference.lasting), None)
+    if lasting is not None:
+        failing, passing = (_job(job) for job in (lasting.failing_job, lasting.passing_job))
+        return f"Fails in {failing} and passes in {passing}: a difference between jobs."
+    failures = f"Failed in {counts.failed} of {counts.executions} executions"
+    if streaks:
+        return f"{failures}; the newest on {streaks[0].branch or 'its branch'} are too few to judge."
+    return f"{failures}, which regressions that were fixed explain."
+
+
+def _job(job: str) -> str:
+    """Write job and variant as one name."""
+    return job.replace("\x1f", " ").strip() or "one job"
 
 
 def _number(count: int, singular: str, plural: str) -> str:

@@ -65,7 +65,7 @@ class Facts:
         runs: runs that count.
         broken: the default branch ends in a conclusive streak of failures that chance does not explain.
         proven: the test contradicted itself, and not only in mass failures.
-        suspicion: probability of flaky by the pattern model.
+        suspected: a pattern without proof is probable enough.
         healing: of a proven or suspected test.
         repair_pending: the default branch was broken and has not passed often enough since.
     """
@@ -73,7 +73,7 @@ class Facts:
     runs: int
     broken: bool = False
     proven: bool = False
-    suspicion: float = 0.0
+    suspected: bool = False
     healing: Healing | None = None
     repair_pending: bool = False
 
@@ -95,5 +95,5 @@ def judge(facts: Facts, config: AnalysisConfig) -> tuple[Verdict, Verdict | None
 
 
 def is_suspected(facts: Facts, config: AnalysisConfig) -> bool:
-    """Whether a pattern without proof is strong enough, seen on enough runs."""
-    return not facts.proven and facts.suspicion >= config.suspected_threshold and facts.runs >= config.min_runs
+    """Whether there is a pattern without proof, seen on enough runs."""
+    return facts.suspected and not facts.proven and facts.runs >= config.min_runs
