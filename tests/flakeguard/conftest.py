@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from flakeguard.app import create_app
 from flakeguard.projects import api_keys, organizations, projects
 from flakeguard.projects.model import ApiKey, Project
 from flakeguard.settings import FlakeGuardSettings
@@ -46,8 +47,6 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def app(settings: FlakeGuardSettings, addresses: Addresses) -> AsyncIterator[FastAPI]:
-    from flakeguard.app import create_app
-
     app = create_app(settings, addresses)
     async with app.router.lifespan_context(app):
         yield app
