@@ -1,10 +1,10 @@
 """`/health`, `/health/live`, `/health/ready` and `/metrics`."""
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from fluxbase.monitoring.exposition import exposition
 from fluxbase.monitoring.health import report
 from fluxbase.monitoring.metrics import metrics_of
 
@@ -33,4 +33,4 @@ def monitoring_router(*, well: str = "ok") -> APIRouter:
 
 async def metrics(request: Request) -> Response:
     """All metrics of this application, in Prometheus' text format."""
-    return Response(generate_latest(metrics_of(request.app).registry), media_type=CONTENT_TYPE_LATEST)
+    return exposition(metrics_of(request.app).registry)
