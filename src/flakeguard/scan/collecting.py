@@ -107,7 +107,8 @@ def _read_file(collection: Collection, run: RunRecord, number: int, file: Report
     try:
         with file.path.open("rb") as stream:
             for piece in expand(stream, file.path.name):
-                path = file.name if piece.name == file.path.name else f"{file.name}:{piece.name}"
+                is_file_itself = piece.name in {file.path.name, file.path.name.removesuffix(".gz")}
+                path = file.name if is_file_itself else f"{file.name}:{piece.name}"
                 if piece.stream is None:
                     error = piece.error or ReportError("unreadable", "cannot be read")
                     collection.unreadable.append(Problem(path, error.code, error.message))

@@ -235,9 +235,7 @@ class TestRefusals:
             (400, "invalid_junit_xml", "flakeguard parse"),
         ],
     )
-    def test_the_servers_code_and_message_and_what_to_do(
-        self, upload, write, server, status, code, advice
-    ):
+    def test_the_servers_code_and_message_and_what_to_do(self, upload, write, server, status, code, advice):
         write("a.xml")
         server.refuse(status, code, "because")
         result = upload("a.xml")
