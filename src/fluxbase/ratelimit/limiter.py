@@ -28,7 +28,7 @@ class RateLimiter:
         self._metrics = metrics
         pool = redis.connection_pool
         # limits speaks through the process's own pool; the address below is never dialled.
-        storage = RedisStorage("redis://pool", implementation="redispy", key_prefix="limits", connection_pool=pool)  # pyright: ignore[reportArgumentType] -- passed on to redis-py as it is
+        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix="limits", connection_pool=pool)  # pyright: ignore[reportArgumentType] -- passed on to redis-py as it is
         self._window = MovingWindowRateLimiter(storage)
 
     async def check(self, name: str, subject: str, *, per_minute: int) -> None:

@@ -1,0 +1,31 @@
+"""An application of Fluxbase alone, and clients that speak to it in-process."""
+
+import httpx
+from fastapi import FastAPI
+
+from flakeguard.settings import FlakeGuardSettings
+from fluxbase import http
+from fluxbase.auth.routes import router as auth_router
+from fluxbase.monitoring import monitoring_router
+from fluxbase.resources import Resources
+
+PASSWORD = "correct horse battery"
+
+
+def make_app(settings: FlakeGuardSettings, resources: Resources | None, **options) -> FastAPI:
+    app = FastAPI()
+    app.state.settings = settings
+    app.state.resources = resources
+    http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs",), **options)
+    app.include_router(auth_router)
+    app.include_router(monitoring_router())
+    return app
+
+
+def client_for(app: FastAPI, *, peer=("192.0.2.7", 4711), **options) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=peer)
+    return httpx.AsyncClient(transport=transport, base_url="http://testserver", **options)
+
+
+def bearer(signed_in: dict) -> dict[str, str]:
+    return {"Authorization": f"Bearer {signed_in['access_token']}"}
