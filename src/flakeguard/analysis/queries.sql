@@ -61,7 +61,7 @@ UPDATE flake_stats s SET
     failure_rate = n.failure_rate, inconsistency = n.inconsistency, recency = n.recency,
     branch_diversity = n.branch_diversity, flake_rate_low = n.flake_rate_low, flake_rate = n.flake_rate,
     flake_rate_high = n.flake_rate_high, runs = n.runs, failures = n.failures, findings = n.findings,
-    broken_branches = ARRAY(SELECT jsonb_array_elements_text(n.broken_branches)),
+    broken_branches = ARRAY(SELECT jsonb_array_elements_text(n.broken_branches -> 'names')),
     lifetime_runs = s.lifetime_runs + n.new_runs, lifetime_failures = s.lifetime_failures + n.new_failures,
     lifetime_flakes = s.lifetime_flakes + n.new_flakes, duration_ms = coalesce(n.duration_ms, s.duration_ms),
     first_seen_at = least(s.first_seen_at, coalesce($1, s.first_seen_at)),

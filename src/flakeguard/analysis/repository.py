@@ -135,6 +135,7 @@ def _row(one: Judged) -> tuple[object, ...]:
         one.state.test_case_id, one.windows.everywhere, one.windows.default, str(analysis.verdict), str(analysis.severity),
         score.total, score.failure_rate, score.inconsistency, score.recency, score.branch_diversity,
         posterior and posterior.low, posterior and posterior.mean, posterior and posterior.high,
-        analysis.counts.runs, analysis.counts.failed, findings(analysis), list(analysis.broken_branches),
+        analysis.counts.runs, analysis.counts.failed, findings(analysis),
+        {"names": list(analysis.broken_branches)},  # a bare list would be one more dimension of the parameter's array
         one.new_runs, one.new_failures, one.new_flakes, one.duration_ms, one.failed_now,
     )  # fmt: skip
