@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 
 from flakeguard.worker.queues import MAX_RETRY_ATTEMPTS, PREFIX, QUEUES, REMOVE_ON_COMPLETE, REMOVE_ON_FAIL, bullmq_name
 
+_ENDED = ("failed", "completed")
+
 
 class Publisher:
     """One BullMQ queue object for each public queue, on one pooled client."""
@@ -20,11 +22,16 @@ class Publisher:
         await self._queues[queue].remove(job_id)
 
     async def publish(self, queue: str, name: str, data: Mapping[str, Any], *, job_id: str) -> None:
-        """Add the job unless the queue still holds one of that id.
+        """Add the job unless one of that id waits or is under way.
+
+        What is published is owed, so an ended job of that id is not the last word: BullMQ gave up while PostgreSQL was
+        away, or because its worker died twice. BullMQ would take it for the same job and never run it again.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
+        if await self._queues[queue].getJobState(job_id) in _ENDED:
+            await self.forget(queue, job_id)
         await self._queues[queue].add(
             name,
             data,
