@@ -33,8 +33,8 @@ def reach_servers(settings: Settings, history: str, say: Say = lambda _message: 
     Raises:
         ConfigurationError: A server is missing or cannot be used; the text says what to do.
     """
-    database = settings.database_url and settings.database_url.get_secret_value()
-    redis_url = settings.redis_url and settings.redis_url.get_secret_value()
+    database = settings.database_url.get_secret_value() if settings.database_url else ""
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
     if database and redis_url:
         yield _prepared(settings, database, redis_url, history, say)
         return
@@ -54,7 +54,7 @@ def _prepared(settings: Settings, database: str, redis_url: str, history: str, s
         runtime = asyncio.run(ensure_runtime_role(owner, secret))
     except (OSError, asyncpg.PostgresError) as error:
         raise ConfigurationError(
-            f"the database cannot be used ({type(error).__name__}: {error}); is the address right, and does the server run?"
+            f"the database cannot be used ({type(error).__name__}: {error}); is its address right, and does it run?"
         ) from error
     if settings.database_url is not None:
         say("one database address is set: everyday work uses the role fluxbase_runtime, which owns nothing")

@@ -61,8 +61,8 @@ async def analyze_run(
 ) -> tuple[int, int]:
     """Judge the tests that these reports of a run name; (tests judged, tests that failed and passed in the run).
 
-    When the reports change whether the run is an outage, or which groups failed together in it, all tests of the run are
-    judged again.
+    When the reports change whether the run is an outage, or which groups failed together in it, all tests of the run
+    are judged again.
     """
     row = await connection.fetchrow(SQL["run"], run_id)
     if row is None:
@@ -104,7 +104,8 @@ async def _judge_batch(
 
 
 def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
-    outcomes, known = row["outcomes"], row["known_outcomes"] or []
+    outcomes: list[int] = row["outcomes"]
+    known: list[int] = row["known_outcomes"] or []
     windows = judge.merged(state.windows, run, pack([_OUTCOMES[number] for number in outcomes]))
     return Judged(
         state,
@@ -166,8 +167,8 @@ async def _reanalyze_page(
     default_branch: str = project["default_branch"] if project else ""
     codes: dict[int, list[tuple[int, int]]] = {test: [] for test in page}
     if recompute:
-        for row in await connection.fetch(SQL["events_of_tests"], page):
-            codes[row["test_case_id"]].append((row["run_id"], pack([_OUTCOMES[n] for n in row["outcomes"]])))
+        for test, run_id, outcomes in await connection.fetch(SQL["events_of_tests"], page):
+            codes[test].append((run_id, pack([_OUTCOMES[number] for number in outcomes])))
     runs = await _runs_of(connection, states.values(), {run_id for pairs in codes.values() for run_id, _ in pairs})
     judge = Judge(runs, default_branch=default_branch, now=now, config=config)
     judged: list[Judged] = []

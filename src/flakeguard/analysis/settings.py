@@ -5,7 +5,7 @@ from flakeguard.settings import FlakeGuardSettings
 
 
 def analysis_config(settings: FlakeGuardSettings) -> AnalysisConfig:
-    """Thresholds, window and weights by FG_LOOKBACK_DAYS, FG_WINDOW_SIZE, FG_MIN_RUNS, FG_FLAKY_THRESHOLD, FG_SCORE_WEIGHTS."""
+    """Thresholds, window and weights, as the FG_… variables of docs/configuration.md give them."""
     return AnalysisConfig(
         lookback_days=settings.lookback_days,
         window_size=settings.window_size,

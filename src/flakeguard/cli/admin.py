@@ -26,13 +26,17 @@ def failed(*, json_: Json = False) -> None:
         print_json([{**job, "dead_at": job["dead_at"].isoformat()} for job in jobs])
         return
     for job in jobs:
-        stdout().print(f"{job['dead_at']:%Y-%m-%d %H:%M}  {job['queue']}  {job['job_id']}\n    {job['error']}", markup=False)
+        stdout().print(
+            f"{job['dead_at']:%Y-%m-%d %H:%M}  {job['queue']}  {job['job_id']}\n    {job['error']}", markup=False
+        )
     stdout().print(f"{plural(len(jobs), 'job')} given up")
 
 
 @app.command("retry")
 def retry(
-    job_id: Annotated[str | None, typer.Argument(help="One job; else all that were given up.")] = None, *, json_: Json = False
+    job_id: Annotated[str | None, typer.Argument(help="One job; else all that were given up.")] = None,
+    *,
+    json_: Json = False,
 ) -> None:
     """Try jobs again that were given up."""
     with reached(read_settings(), quiet=True) as addresses:

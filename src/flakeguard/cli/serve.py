@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flakeguard.cli.output import stderr
-from flakeguard.cli.serving import serve_api
+from flakeguard.cli.serving_api import serve_api
 from flakeguard.cli.starting import reached, read_settings
 from fluxbase.embedded.ports import port_or_next
 

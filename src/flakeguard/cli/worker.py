@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from flakeguard.cli.output import stderr
-from flakeguard.cli.serving import work
 from flakeguard.cli.starting import reached, read_settings
+from flakeguard.cli.working import work
 from fluxbase.embedded.ports import port_or_next
 
 

@@ -67,7 +67,7 @@ async def _queues(resources: Resources) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for queue in QUEUES:
         key = f"{PREFIX}:{bullmq_name(queue)}"
-        pipe = resources.redis.pipeline(transaction=False)
+        pipe: Any = resources.redis.pipeline(transaction=False)  # redis-py types a pipeline as its plain client
         pipe.llen(f"{key}:wait").llen(f"{key}:active").zcard(f"{key}:delayed").zcard(f"{key}:failed")
         waiting, active, delayed, failed = await pipe.execute()
         found.append({"name": queue, "waiting": waiting, "active": active, "delayed": delayed, "failed": failed})

@@ -1,6 +1,4 @@
-"""The worker's metrics, under the names of the worker document. All of them move; the rest of the document's come with
-the rooms that move them.
-"""
+"""The worker's metrics, under the names of the worker document; its others come with the rooms that move them."""
 
 import time
 from collections.abc import Generator

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bullmq import Queue  # pyright: ignore[reportMissingTypeStubs] -- not typed
 from redis.asyncio import Redis
 
+from flakeguard.worker.bull import Queue
 from flakeguard.worker.queues import MAX_RETRY_ATTEMPTS, PREFIX, QUEUES, REMOVE_ON_COMPLETE, REMOVE_ON_FAIL, bullmq_name
 
 _ENDED = ("failed", "completed")

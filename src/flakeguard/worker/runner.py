@@ -10,15 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from bullmq import Job as BullJob  # pyright: ignore[reportMissingTypeStubs] -- not typed
-from bullmq import Worker  # pyright: ignore[reportMissingTypeStubs]
-from bullmq.custom_errors import UnrecoverableError  # pyright: ignore[reportMissingTypeStubs]
 
 from flakeguard.analysis.analyzing import reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.repository import SQL as ANALYSIS_SQL
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.bull import UnrecoverableError, Worker
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import Relay
 from flakeguard.worker.processors import Job, Processor, give_up, processors
@@ -63,7 +61,7 @@ async def running_worker(
 def _worker(
     resources: Resources, settings: FlakeGuardSettings, queue: str, processor: Processor, metrics: WorkerMetrics
 ) -> Any:
-    async def process(bull_job: BullJob, _token: str) -> dict[str, Any]:
+    async def process(bull_job: Any, _token: str) -> dict[str, Any]:
         return await _process(resources, queue, processor, metrics, bull_job)
 
     return Worker(
@@ -77,9 +75,13 @@ def _worker(
             "stalledInterval": STALLED_JOB_TIMEOUT_MS,
             "autorun": False,
             # BullMQ for Python ignores `jitter`, so the strategy brings its own.
-            "settings": {"backoffStrategy": lambda made, *_: delay_ms(made, random.random)},  # pyright: ignore[reportArgumentType] -- the type lacks `settings`
+            "settings": {"backoffStrategy": _backoff_ms},
         },
     )
+
+
+def _backoff_ms(tries: int, *_job: Any) -> int:
+    return delay_ms(tries, random.random)
 
 
 async def _run(worker: Any) -> None:

@@ -1,0 +1,41 @@
+"""The worker in this process, with its health and metrics on a port."""
+
+import asyncio
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.health import worker_health
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.runner import running_worker
+from fluxbase.monitoring import exposition
+from fluxbase.resources import Addresses, open_resources
+
+
+def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
+    """Process jobs until SIGTERM or SIGINT; jobs under way are finished or handed back."""
+    asyncio.run(_work(settings, addresses))
+
+
+async def _work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
+    registry = CollectorRegistry()
+    async with open_resources(
+        addresses, application_name="flakeguard-worker", max_connections=settings.database_max_connections
+    ) as resources:
+
+        async def health(_request: Request) -> Response:
+            body, healthy = await worker_health(resources, settings)
+            return JSONResponse(body, 200 if healthy else 503)
+
+        async def metrics(_request: Request) -> Response:
+            return exposition(registry)
+
+        app = Starlette(routes=[Route("/health", health), Route("/metrics", metrics)])
+        server = Server(server_config(app, settings.host, settings.health_check_port), lambda: None)
+        async with running_worker(resources, settings, WorkerMetrics(registry)):
+            await serve_until_orphaned(server)
