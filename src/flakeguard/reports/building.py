@@ -1,13 +1,13 @@
 """From the events of an XML parser to attempts: what the elements of JUnit's dialects mean.
 
-The builder knows no parser. It takes `start`, `end`, `text` and `rows`, puts finished attempts into `ready`
+The builder knows no parser. It takes `start`, `end`, `text` and `simple_cases`, puts finished attempts into `ready`
 and what it learns beside them into a `ReportInfo`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from flakeguard.reports.condensing import Rows
+from flakeguard.reports.executions import Execution
 from flakeguard.reports.frameworks import FormatEvidence
 from flakeguard.reports.identity import normalise_file
 from flakeguard.reports.model import (
@@ -18,8 +18,9 @@ from flakeguard.reports.model import (
     ReportInfo,
 )
 from flakeguard.reports.roots import ROOTS, local_name, not_a_report
+from flakeguard.reports.simple_cases import SimpleCases, attempts_of
 from flakeguard.reports.texts import TextSink, clean, cut, name_within
-from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line, parse_seconds, parse_timestamp
+from flakeguard.reports.values import parse_line, parse_seconds, parse_timestamp
 
 SUITE_CASE_NAME = "<init>"
 """Name of the test case that stands for a suite which itself failed (Jenkins names it so)."""
@@ -51,22 +52,6 @@ class TooDeepError(Exception):
     """Elements are nested deeper than any report nests them."""
 
 
-class _Execution:
-    """One execution while its elements are read."""
-
-    __slots__ = ("details", "failure_type", "location", "message", "outcome", "seconds", "system_err", "system_out")
-
-    def __init__(self, outcome: Outcome = Outcome.PASSED) -> None:
-        self.outcome = outcome
-        self.failure_type: str | None = None
-        self.message: str | None = None
-        self.details: list[str] = []
-        self.location: str | None = None
-        self.system_out: list[str] = []
-        self.system_err: list[str] = []
-        self.seconds: float | None = None
-
-
 class _Case:
     """One `<testcase>` while its elements are read."""
 
@@ -74,8 +59,8 @@ class _Case:
 
     def __init__(self, attributes: Attributes, outer: "_Case | None") -> None:
         self.attributes = attributes
-        self.main = _Execution()
-        self.reruns: list[tuple[bool, _Execution]] = []  # whether flaky (a pass followed), the execution
+        self.main = Execution()
+        self.reruns: list[tuple[bool, Execution]] = []  # whether flaky (a pass followed), the execution
         self.skipped = False
         self.has_outcome = False
         self.outer = outer
@@ -95,8 +80,8 @@ class AttemptBuilder:
         self._suite = ""
         self._file: str | None = None
         self._case: _Case | None = None
-        self._execution: _Execution | None = None  # the rerun that is open, inside a case
-        self._suite_failure: _Execution | None = None
+        self._execution: Execution | None = None  # the rerun that is open, inside a case
+        self._suite_failure: Execution | None = None
         self._sink: TextSink | None = None
         self._sink_depth = 0
         self._sink_kind: _Text = "details"
@@ -160,44 +145,28 @@ class AttemptBuilder:
         if self._sink is not None:
             self._sink.add(piece)
 
-    def rows(self, rows: Rows) -> None:
-        """A run of plain passing cases that the condenser took out."""
+    def simple_cases(self, cases: SimpleCases) -> None:
+        """A run of simple cases that the condenser took out."""
         if not self._path:
             return
-        suite, file = self._suite, self._file
-        append, make = self.ready.append, tuple.__new__
         if not self.info.attempts:
-            self._evidence.first_case({"classname": rows.values[0][rows.class_name]}, self._path[-1])
-        self.info.attempts += len(rows.values)
-        for row in rows.values:
-            try:
-                seconds = float(row[rows.time])
-                if not 0 <= seconds < IMPLAUSIBLE_SECONDS:
-                    seconds = self._seconds(row[rows.time])
-            except ValueError:
-                seconds = self._seconds(row[rows.time])
-            if rows.file >= 0:
-                file = self._normalised(row[rows.file])
-            line = parse_line(row[rows.line]) if rows.line >= 0 else None
-            append(
-                make(
-                    ParsedAttempt,
-                    (
-                        suite,
-                        file,
-                        row[rows.class_name],
-                        row[rows.name],
-                        line,
-                        Outcome.PASSED,
-                        seconds,
-                        None,
-                        None,
-                        None,
-                        None,
-                        None,
-                    ),
-                )
-            )
+            first = dict(zip(cases.names, cases.rows[0], strict=False))
+            self._evidence.first_case({name: value or "" for name, value in first.items()}, self._path[-1])
+        self.info.attempts += len(cases.rows)
+        self.ready += attempts_of(
+            cases,
+            suite=self._suite,
+            file=self._file,
+            normalise=self._normalised,
+            seconds_of=self._seconds,
+            warn=self.warn,
+            limits=self._limits,
+        )
+
+    def take(self) -> list[ParsedAttempt]:
+        """Hand out the attempts that are ready."""
+        ready, self.ready = self.ready, []
+        return ready
 
     def finish(self) -> None:
         """The document ended: settle what can only be said at the end."""
@@ -252,7 +221,7 @@ class AttemptBuilder:
         if self._suites:
             self._suite, self._file = self._suites.pop()
 
-    def _start_case(self, name: str, attributes: Attributes) -> None:
+    def _start_case(self, _name: str, attributes: Attributes) -> None:
         if not self.info.attempts:
             self._evidence.first_case(attributes, self._path[-2] if len(self._path) > 1 else "")
         self._case = _Case(dict(attributes), self._case)
@@ -278,34 +247,25 @@ class AttemptBuilder:
         elif main.outcome is Outcome.PASSED:
             main.outcome = Outcome.SKIPPED if case.skipped else _FAILING_STATUSES.get(status, Outcome.PASSED)
 
-    def _emit(self, attributes: Attributes, execution: _Execution) -> None:
+    def _emit(self, attributes: Attributes, execution: Execution) -> None:
         """Put a finished attempt into `ready`."""
-        limits = self._limits
-        details = "\n\n".join(execution.details).strip() or None
-        message = execution.message
-        if message is None and details is not None:
-            message = details.split("\n", 1)[0].strip()
-        if execution.location is not None and not attributes.get("file"):
-            details = f"at {execution.location}\n{details or ''}".rstrip()
-        kept = execution.outcome is not Outcome.PASSED
         file = attributes.get("file") or attributes.get("filepath")
-        self.info.attempts += 1
-        self.ready.append(
-            ParsedAttempt(
-                suite=self._suite,
-                file=self._normalised(file) if file else self._file,
-                class_name=self._name(attributes.get("classname") or attributes.get("class") or ""),
-                name=self._name(attributes.get("name") or ""),
-                line=parse_line(attributes.get("line") or attributes.get("lineno")),
-                outcome=execution.outcome,
-                duration_seconds=execution.seconds,
-                failure_type=execution.failure_type,
-                message=cut(message, limits.message_characters) if message else None,
-                details=cut(details, limits.details_characters) if details else None,
-                system_out=cut("\n".join(execution.system_out), limits.output_characters) or None if kept else None,
-                system_err=cut("\n".join(execution.system_err), limits.output_characters) or None if kept else None,
-            )
+        base = ParsedAttempt(
+            self._suite,
+            self._normalised(file) if file else self._file,
+            self._name(attributes.get("classname") or attributes.get("class") or ""),
+            self._name(attributes.get("name") or ""),
+            parse_line(attributes.get("line") or attributes.get("lineno")),
+            Outcome.PASSED,
+            execution.seconds,
+            None,
+            None,
+            None,
+            None,
+            None,
         )
+        self.info.attempts += 1
+        self.ready.append(execution.attempt(base, self._limits))
 
     # -- what is inside a case ----------------------------------------------------------------------------
 
@@ -314,17 +274,16 @@ class AttemptBuilder:
         case = self._case
         if case is None:
             if self._suites:
-                self._suite_failure = execution = _Execution(outcome)
-                self._describe(execution, attributes)
+                self._suite_failure = Execution(outcome, attributes)
                 self._open_text("details")
             return
         case.has_outcome = True
         execution = case.main
         if execution.outcome is Outcome.PASSED:
             execution.outcome = outcome  # of several failures the first one broke the test
-            self._describe(execution, attributes)
-        elif attributes.get("message"):
-            execution.details.append(self._message(attributes) or "")
+            execution.attributes = attributes
+        elif message := attributes.get("message"):
+            execution.details.append(cut(clean(message), self._limits.message_characters))
         self._open_text("details")
 
     def _end_failure(self) -> None:
@@ -332,13 +291,13 @@ class AttemptBuilder:
         if execution is not None:
             self._emit({"classname": self._suites_own_name(), "name": SUITE_CASE_NAME}, execution)
 
-    def _start_skipped(self, name: str, attributes: Attributes) -> None:
+    def _start_skipped(self, _name: str, attributes: Attributes) -> None:
         case = self._case
         if case is None:
             return
         case.skipped = case.has_outcome = True
         if case.main.outcome is Outcome.PASSED:
-            self._describe(case.main, attributes)
+            case.main.attributes = attributes
             self._open_text("details")
 
     def _start_rerun(self, name: str, attributes: Attributes) -> None:
@@ -346,20 +305,19 @@ class AttemptBuilder:
         if case is None:
             return
         case.has_outcome = True
-        self._execution = execution = _Execution(_RERUN_ELEMENTS[name])
+        self._execution = execution = Execution(_RERUN_ELEMENTS[name], attributes)
         execution.seconds = self._seconds(attributes.get("time"))
-        self._describe(execution, attributes)
         case.reruns.append((name.startswith("flaky"), execution))
         self._open_text("details")
 
     def _end_rerun(self) -> None:
         self._execution = None
 
-    def _start_output(self, name: str, attributes: Attributes) -> None:
+    def _start_output(self, name: str, _attributes: Attributes) -> None:
         if self._case is not None:
             self._open_text("system-out" if name == "system-out" else "system-err")
 
-    def _start_property(self, name: str, attributes: Attributes) -> None:
+    def _start_property(self, _name: str, attributes: Attributes) -> None:
         key = attributes.get("name")
         if key is None or self._case is not None or len(self.info.properties) >= self._limits.properties:
             return
@@ -412,20 +370,6 @@ class AttemptBuilder:
         else:
             execution.system_err.append(text)
 
-    def _describe(self, execution: _Execution, attributes: Attributes) -> None:
-        """Type, message and place of a failure, as its element's attributes state them."""
-        execution.message = self._message(attributes)
-        failure_type = attributes.get("type")
-        execution.failure_type = self._name(failure_type) if failure_type else None
-        if file := attributes.get("file"):
-            line = attributes.get("line")
-            execution.location = self._name(f"{file}:{line}" if line else file)
-
-    def _message(self, attributes: Attributes) -> str | None:
-        """The message attribute, cleaned; None when it is absent or empty."""
-        message = attributes.get("message")
-        return cut(clean(message), self._limits.message_characters).strip() or None if message else None
-
     def _name(self, text: str) -> str:
         """A name, cleaned; a longer one than the limit is cut, but so that it stays itself."""
         return name_within(clean(text), self._limits.name_characters)
@@ -460,7 +404,7 @@ class AttemptBuilder:
         return repr(cut(self._name(case.attributes.get("name") or ""), 200))
 
 
-def _in_order(case: _Case) -> list[_Execution]:
+def _in_order(case: _Case) -> list[Execution]:
     """A case's executions as they happened.
 
     `flaky…` elements are failed attempts before the one that passed; `rerun…` elements are further failures
@@ -470,8 +414,8 @@ def _in_order(case: _Case) -> list[_Execution]:
     main = case.main
     flaky = [execution for is_flaky, execution in case.reruns if is_flaky]
     reruns = [execution for is_flaky, execution in case.reruns if not is_flaky]
-    if flaky and main.failure_type == _NEXTEST_FLAKY:
-        passed = _Execution()
+    if flaky and main.attributes.get("type") == _NEXTEST_FLAKY:
+        passed = Execution()
         passed.seconds = main.seconds
         return [*flaky, *reruns, passed]
     if main.outcome.is_bad:

@@ -1,12 +1,11 @@
 """Spare the XML parser the bulk of a report.
 
-A report is mostly two things: long runs of passing cases (`<testcase … />`, one like the other) and long
-texts. Both are far cheaper to find with the string searches of the C library than to walk through callback
-by callback. The condenser takes them out of the stream and leaves a processing instruction (`<?fg 7?>`)
+A report is mostly two things: long runs of simple cases (`<testcase … />`, one like the other) and long texts.
+Both are far cheaper to find with regular expressions and string searches than to walk through callback by
+callback. The condenser takes them out of the stream and leaves a processing instruction (`<?fg 7?>`)
 where each was, so that expat still sees, checks and orders everything else:
 
-- a run of plain passing cases becomes a `Rows`, read by one regular expression that is made from the
-  attributes of the first of them;
+- a run of simple cases becomes a `SimpleCases`;
 - a long text, or a long CDATA section, becomes a `str`.
 
 What the condenser does not recognise it passes on untouched, so a document that it knows nothing of is
@@ -14,9 +13,8 @@ merely read more slowly. Comments and the document's own processing instructions
 """
 
 import re
-from typing import NamedTuple
 
-from flakeguard.reports.model import DEFAULT_LIMITS
+from flakeguard.reports.simple_cases import SimpleCaseReader, SimpleCases
 from flakeguard.reports.texts import unescape
 
 MARK = "fg"
@@ -24,13 +22,8 @@ MARK = "fg"
 
 _SHORT_TEXT = 200  # shorter texts cost expat less than a processing instruction
 _LONG_TOKEN = 262_144  # a token that is open for longer than this is handed on in pieces
-_TEMPLATES = 32  # attribute lists learned; a report with more is no typical one
 _ENTITY = 12  # longest reference that may be cut by the end of a chunk
 
-_VALUE = rf'[^"<&\x00-\x1f]{{0,{DEFAULT_LIMITS.name_characters}}}'
-_CLOSED = r"[ \t\r\n]*(?:/>|>[ \t\r\n]*</testcase>)"
-_PLAIN_CASE = re.compile(rf'[ \t\r\n]*<testcase((?:[ \t\r\n]+[A-Za-z_][A-Za-z0-9_.-]*="{_VALUE}")*){_CLOSED}')
-_ATTRIBUTE = re.compile(r'([A-Za-z_][A-Za-z0-9_.-]*)="[^"]*"')
 _TOKEN = re.compile(
     r"<(?:(?P<case>testcase)|(?P<cdata>!\[CDATA\[)|(?P<comment>!--)|(?P<instruction>\?)"
     r"|(?P<text>failure|error|system-out|system-err|stackTrace|skipped|flaky|rerun|property))"
@@ -39,38 +32,16 @@ _START_TAG = re.compile(
     r"""<[^\s<>/]+(?:[ \t\r\n]+[^\s=<>"']+[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*[ \t\r\n]*>"""
 )
 
-_KEPT = ("classname", "name", "time", "file", "line")
-_UNUSUAL = {"status", "result", "class", "timestamp", "disabled", "skipped", "ignored", "run", "lineno"}
-
-
-class Rows(NamedTuple):
-    """A run of plain passing cases: attribute values, and where in a row each attribute is (-1: an empty one)."""
-
-    values: list[tuple[str, ...]]
-    class_name: int
-    name: int
-    time: int
-    file: int
-    line: int
-
-
-class _Template(NamedTuple):
-    """The expression for cases with one list of attributes, and the positions of the kept ones."""
-
-    pattern: re.Pattern[str]
-    positions: tuple[int, int, int, int, int]
-
 
 class Condenser:
     """Turns a document's text, chunk by chunk, into a shorter document and the parts taken out of it."""
 
     def __init__(self) -> None:
-        self.parts: dict[int, str | Rows] = {}
+        self.parts: dict[int, str | SimpleCases] = {}
         self._next_part = 0
         self._carry = ""
         self._inside: str | None = None  # "cdata", "text": a long token that began in an earlier chunk
-        self._templates: dict[tuple[str, ...], _Template | None] = {}
-        self._template: _Template | None = None
+        self._simple_cases = SimpleCaseReader()
 
     def feed(self, chunk: str) -> str:
         """The next piece of the shorter document; its parts are in `parts` by number."""
@@ -88,11 +59,11 @@ class Condenser:
         rest, self._carry = self._carry, ""
         return "<![CDATA[" if self._inside == "cdata" else rest
 
-    def take(self, number: str) -> str | Rows | None:
+    def take(self, number: str) -> str | SimpleCases | None:
         """Hand out a part, once."""
         return self.parts.pop(int(number), None) if number.isdecimal() else None
 
-    def _put(self, part: str | Rows) -> str:
+    def _put(self, part: str | SimpleCases) -> str:
         """Keep a part and give the mark that stands for it."""
         number = self._next_part
         self._next_part += 1
@@ -163,31 +134,15 @@ class Condenser:
         return -1, -1
 
     def _case(self, text: str, at: int, done: int, out: list[str]) -> tuple[int, int]:
-        """Take out a run of plain passing cases that begins at `at`."""
-        template = self._template
-        rows, end = _run(template.pattern, text, at) if template else ([], at)
-        if not rows:
-            self._template = template = self._learn(text, at)
-            rows, end = _run(template.pattern, text, at) if template else ([], at)
-        if template is None or not rows:
+        """Take out the run of simple cases that begins at `at`."""
+        run, end = self._simple_cases.take(text, at)
+        if run is None:
             if text.find(">", at) < 0:
                 return self._wait(text, at, done, out)
             return done, at + 1
         out.append(text[done:at])
-        out.append(self._put(Rows(rows, *template.positions)))
+        out.append(self._put(run))
         return end, end
-
-    def _learn(self, text: str, at: int) -> _Template | None:
-        """The template for the case at `at`, when it is a plain one."""
-        match = _PLAIN_CASE.match(text, at)
-        if match is None:
-            return None
-        names = tuple(_ATTRIBUTE.findall(match.group(1)))
-        if names not in self._templates:
-            if len(self._templates) >= _TEMPLATES:
-                return None
-            self._templates[names] = _template(names)
-        return self._templates[names]
 
     def _text(self, text: str, at: int, done: int, out: list[str]) -> tuple[int, int]:
         """Take out the long text that follows the start tag at `at`."""
@@ -230,23 +185,3 @@ class Condenser:
         out.append(text[done:at])
         end += len(ending)
         return end, end
-
-
-def _run(pattern: re.Pattern[str], text: str, at: int) -> tuple[list[tuple[str, ...]], int]:
-    """The cases that follow one another from `at` on, and where they end."""
-    rows: list[tuple[str, ...]] = []
-    match = None
-    for match in iter(pattern.scanner(text, at).match, None):  # type: ignore[attr-defined]
-        rows.append(match.groups())
-    return rows, match.end() if match else at
-
-
-def _template(names: tuple[str, ...]) -> _Template | None:
-    """The expression for cases with these attributes; None when such a case needs a closer look."""
-    if len(set(names)) < len(names) or not _UNUSUAL.isdisjoint(names) or "name" not in names:
-        return None
-    spaced = "".join(rf'[ \t\r\n]+{re.escape(name)}="{f"({_VALUE})" if name in _KEPT else _VALUE}"' for name in names)
-    kept = [name for name in names if name in _KEPT]
-    positions = tuple(kept.index(name) if name in kept else -1 for name in _KEPT)
-    # The empty group at the end is what position -1 reads.
-    return _Template(re.compile(rf"[ \t\r\n]*<testcase{spaced}{_CLOSED}()"), positions)  # type: ignore[arg-type]

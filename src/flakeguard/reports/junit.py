@@ -11,7 +11,7 @@ A file that simply ends too early needs no other reading: what was complete is k
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain
 from typing import BinaryIO
 
 from flakeguard.reports.building import AttemptBuilder, TooDeepError
@@ -30,7 +30,8 @@ class JUnitReport(Iterator[ParsedAttempt]):
         """Nothing is read before the first attempt is asked for."""
         self.info = ReportInfo()
         self._limits = limits
-        self._attempts = self._read(stream)
+        self._batches = self._read(stream)
+        self._attempts = chain.from_iterable(self._batches)
 
     def __next__(self) -> ParsedAttempt:
         """The next attempt.
@@ -40,27 +41,32 @@ class JUnitReport(Iterator[ParsedAttempt]):
         """
         return next(self._attempts)
 
-    def __iter__(self) -> Iterator[ParsedAttempt]:
-        """The generator behind it: one call less per attempt."""
+    def __iter__(self) -> Iterator[ParsedAttempt]:  # type: ignore[override] - one Python call less per attempt
+        """The same attempts, from C."""
         return self._attempts
 
-    def _read(self, stream: BinaryIO) -> Iterator[ParsedAttempt]:
-        """Try the readings in turn."""
+    def batches(self) -> Iterator[list[ParsedAttempt]]:
+        """The attempts in lists as they were read, for who takes many at once; do not mix with iteration."""
+        return self._batches
+
+    def _read(self, stream: BinaryIO) -> Iterator[list[ParsedAttempt]]:
+        """Try the readings in turn; a later one passes over what earlier ones handed out."""
         source = Source(stream)
-        yielded = 0
+        handed_out = 0
         for reading in (_strict, _repaired, _recovered):
             self.info.clear()
             builder = AttemptBuilder(self.info, self._limits)
             if source.encoding.warning:
                 builder.warn(source.encoding.warning)
+            seen = 0
             try:
-                for attempt in islice(reading(source, builder, self._limits), yielded, None):
-                    yielded += 1
-                    yield attempt
+                for batch in _surviving(reading(source, builder, self._limits), builder):
+                    seen += len(batch)
+                    if seen > handed_out:
+                        yield batch[handed_out - seen :]
+                        handed_out = seen
             except DamagedError:
                 continue
-            except (TooDeepError, HugeTokenError) as error:
-                yield from islice(_given_up(builder, error), yielded, None)
             builder.finish()
             return
 
@@ -81,20 +87,20 @@ def parse_junit(stream: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> JUnitRepor
     return JUnitReport(stream, limits)
 
 
-def _strict(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[ParsedAttempt]:
+def _strict(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[list[ParsedAttempt]]:
     """The document as it is."""
     condenser = Condenser()
     return StrictReader(builder, condenser, limits).read(_condensed(source.pieces(), condenser))
 
 
-def _repaired(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[ParsedAttempt]:
+def _repaired(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[list[ParsedAttempt]]:
     """The document without the damage that single characters do."""
     builder.warn("the file contains characters that XML does not allow: they were replaced or left out")
     condenser = Condenser()
     return StrictReader(builder, condenser, limits).read(_repaired_pieces(source, condenser))
 
 
-def _recovered(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[ParsedAttempt]:
+def _recovered(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[list[ParsedAttempt]]:
     """What can be read of a damaged document."""
     builder.warn("the file is damaged XML: what could be read was read, some of it may be missing")
     builder.info.recovered = True
@@ -118,12 +124,18 @@ def _repaired_pieces(source: Source, condenser: Condenser) -> Iterator[str]:
     yield repairer.finish()
 
 
-def _given_up(builder: AttemptBuilder, error: Exception) -> Iterator[ParsedAttempt]:
-    """Stop at a document that is built to exhaust us, with what was read before."""
-    reason = "elements are nested too deeply" if isinstance(error, TooDeepError) else "a tag is too long"
+def _surviving(batches: Iterator[list[ParsedAttempt]], builder: AttemptBuilder) -> Iterator[list[ParsedAttempt]]:
+    """Stop at what is built to exhaust us, with what was read before."""
+    try:
+        yield from batches
+        return
+    except TooDeepError:
+        reason = "elements are nested too deeply"
+    except HugeTokenError:
+        reason = "a tag is too long"
     if not builder.info.attempts:
         raise ReportError("unreadable", f"{reason} for a report")
     builder.warn(f"{reason}: the rest of the file was not read")
     builder.info.recovered = True
     builder.abandon()
-    yield from builder.ready
+    yield builder.take()

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from lxml import etree
 
 from flakeguard.reports.building import AttemptBuilder
-from flakeguard.reports.condensing import MARK, Condenser, Rows
+from flakeguard.reports.condensing import MARK, Condenser
 from flakeguard.reports.model import ParsedAttempt, ReportError
+from flakeguard.reports.simple_cases import SimpleCases
 
 # Roots around everything: reports glued together have several roots, and each closing tag too many closes one.
 _WRAPPER = "flakeguard-recovery"
@@ -39,8 +40,8 @@ class _Target:
     def pi(self, target: str, data: str | None) -> None:
         """Where the condenser took something out."""
         part = self._condenser.take(data or "") if target == MARK else None
-        if isinstance(part, Rows):
-            self._builder.rows(part)
+        if isinstance(part, SimpleCases):
+            self._builder.simple_cases(part)
         elif part is not None and self._builder.text_wanted:
             self._builder.text(part)
 
@@ -48,7 +49,7 @@ class _Target:
         """The document ended."""
 
 
-def recover(pieces: Iterator[str], condenser: Condenser, builder: AttemptBuilder) -> Iterator[ParsedAttempt]:
+def recover(pieces: Iterator[str], condenser: Condenser, builder: AttemptBuilder) -> Iterator[list[ParsedAttempt]]:
     """Attempts of a damaged document, in memory that does not grow with it.
 
     Args:
@@ -75,13 +76,13 @@ def recover(pieces: Iterator[str], condenser: Condenser, builder: AttemptBuilder
         text = _from_the_report_on(piece) if first else piece
         first = False
         parser.feed(text.encode("utf-8", "replace"))
-        yield from _drained(builder)
+        yield builder.take()
     try:
         parser.close()
     except etree.XMLSyntaxError:
         builder.warn("the damaged part could not be read to its end")
     builder.abandon()
-    yield from _drained(builder)
+    yield builder.take()
 
 
 def _from_the_report_on(text: str) -> str:
@@ -92,9 +93,3 @@ def _from_the_report_on(text: str) -> str:
     if prolog_end < 0:
         raise ReportError("not_a_report", "the file is neither XML nor contains a report")
     return text[prolog_end:]
-
-
-def _drained(builder: AttemptBuilder) -> list[ParsedAttempt]:
-    """Take the attempts that are ready."""
-    ready, builder.ready = builder.ready, []
-    return ready

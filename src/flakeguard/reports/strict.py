@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from flakeguard.reports.building import AttemptBuilder
-from flakeguard.reports.condensing import MARK, Condenser, Rows
+from flakeguard.reports.condensing import MARK, Condenser
 from flakeguard.reports.model import Limits, ParsedAttempt, ReportError
+from flakeguard.reports.simple_cases import SimpleCases
 
 _ENDS_TOO_EARLY = frozenset({3, 5, 6, 20})
 """expat's codes: no element found, unclosed token, partial character, unclosed CDATA section."""
@@ -39,27 +40,25 @@ class StrictReader:
         parser.StartDoctypeDeclHandler = self._doctype
         parser.EntityDeclHandler = self._entity
 
-    def read(self, pieces: Iterator[str]) -> Iterator[ParsedAttempt]:
+    def read(self, pieces: Iterator[str]) -> Iterator[list[ParsedAttempt]]:
         """Attempts as they become complete.
 
         Args:
             pieces: what the condenser made of the document.
 
         Raises:
-            DamagedError: the document is not well-formed.
+            DamagedError: the document is not well-formed, or not of its encoding.
             ReportError: it is no report, or declares forbidden entities.
         """
-        builder = self._builder
+        take = self._builder.take
         try:
             for piece in pieces:
                 self._feed(piece)
-                ready, builder.ready = builder.ready, []
-                yield from ready
+                yield take()
             self._finish()
         except UnicodeDecodeError as error:
-            yield from builder.ready
-            raise DamagedError from error
-        yield from builder.ready
+            raise DamagedError(str(error)) from error
+        yield take()
 
     def _feed(self, piece: str) -> None:
         """One piece; a tag that never ends must not fill the memory."""
@@ -89,7 +88,7 @@ class StrictReader:
         builder.start(name, attributes)
         self._parser.CharacterDataHandler = builder.text if builder.text_wanted else None
 
-    def _end(self, name: str) -> None:
+    def _end(self, _name: str) -> None:
         builder = self._builder
         builder.end()
         self._parser.CharacterDataHandler = builder.text if builder.text_wanted else None
@@ -99,25 +98,16 @@ class StrictReader:
         if target != MARK:
             return
         part = self._condenser.take(data)
-        if isinstance(part, Rows):
-            self._builder.rows(part)
+        if isinstance(part, SimpleCases):
+            self._builder.simple_cases(part)
         elif part is not None and self._builder.text_wanted:
             self._builder.text(part)
 
-    def _doctype(self, name: str, system_id: str | None, public_id: str | None, internal: bool) -> None:  # noqa: FBT001
+    def _doctype(self, _name: str, system_id: str | None, *_: object) -> None:
         if system_id is not None:
             self._builder.warn("the document type refers to another file, which was not read")
 
-    def _entity(
-        self,
-        name: str,
-        is_parameter: bool,  # noqa: FBT001 - expat calls this
-        value: str | None,
-        base: str | None,
-        system_id: str | None,
-        public_id: str | None,
-        notation: str | None,
-    ) -> None:
+    def _entity(self, name: str, is_parameter: int, value: str | None, *_: object) -> None:
         """Only short entities that contain no other are harmless."""
         self._entities += 1
         harmless = (

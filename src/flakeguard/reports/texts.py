@@ -15,7 +15,7 @@ _MAX_CODE_POINT = 0x10FFFF
 
 def clean(text: str) -> str:
     """A text as people want to read it: no terminal colours, no NULs, plain line ends."""
-    if "\x1b" in text or "#x1B[" in text or "\u241b[" in text:
+    if "\x1b" in text or ("#" in text and "#x1B[" in text) or "\u241b[" in text:
         text = _ANSI.sub("", text)
     if "\x00" in text:
         text = text.replace("\x00", "")
@@ -26,7 +26,22 @@ def clean(text: str) -> str:
 
 def unescape(text: str) -> str:
     """Resolve XML's own references; what is none stays as it stands."""
-    return _REFERENCE.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    if "&#" in text:
+        return _REFERENCE.sub(_character, text)
+    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'")
+    return text.replace("&amp;", "&")
+
+
+def plain_text(raw: str) -> str:
+    """An element's text from its source: CDATA sections as they are, the rest with its references resolved."""
+    first, *sections = raw.split("<![CDATA[")
+    parts = [unescape(first)]
+    for section in sections:
+        inside, _, after = section.partition("]]>")
+        parts += (inside, unescape(after))
+    return "".join(parts)
 
 
 def _character(match: re.Match[str]) -> str:

@@ -1,0 +1,229 @@
+"""Runs of simple test cases, each read by one regular expression instead of a dozen parser callbacks.
+
+Simple is a `<testcase>` that is empty, or holds at most one `failure`, `error` or `skipped`, one `system-out` and
+one `system-err`, in this order: nearly everything in nearly every report. A report writes all its cases with
+the same attributes in the same order, so the expression is made from the first of a run and fits the rest.
+All repetitions are possessive: a match is linear in what it reads. What does not fit is left to the parser.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
+from operator import itemgetter
+from typing import NamedTuple, cast
+
+from flakeguard.reports.executions import not_passed
+from flakeguard.reports.model import Limits, Outcome, ParsedAttempt
+from flakeguard.reports.texts import clean, name_within, plain_text, unescape
+from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line
+
+type Row = tuple[str, ...]
+
+_LEAST_SPAN = 2_048  # characters read in one go; less after something that is no simple case
+_MOST_SPAN = 131_072
+_TEMPLATES = 32  # attribute lists remembered; a report with more is no typical one
+_SPACE = r"[ \t\r\n]*+"
+_NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
+_ATTRIBUTES = rf'(?:[ \t\r\n]++{_NAME}="[^"]*+")*+'
+_SECTION = r"(?:[^\]]++|\](?!\]>))*+"
+_TEXT = rf"(?:[^<]++|<!\[CDATA\[{_SECTION}\]\]>)*+"
+_BODY = (
+    rf"{_SPACE}(?:/>|>{_SPACE}"
+    rf"(?:<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
+    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE})?+"
+    rf"(?:<system-out>({_TEXT})</system-out>{_SPACE})?+"
+    rf"(?:<system-err>({_TEXT})</system-err>{_SPACE})?+"
+    rf"</testcase>){_SPACE}"
+)
+_OPENING = re.compile(rf"<testcase({_ATTRIBUTES}){_SPACE}/?>")
+_ATTRIBUTE = re.compile(rf'({_NAME})="([^"]*)"')
+_KEPT = ("name", "classname", "time", "file", "line")
+_NEEDS_A_CLOSER_LOOK = frozenset(
+    {"class", "disabled", "filepath", "ignored", "lineno", "result", "run", "skipped", "status"}
+)
+_OUTCOMES = {"failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
+_WHITE_SPACE = str.maketrans("\t\r\n", "   ")
+_ODD = ("&", "\n", "\t", "\r", "<", "\x1b", "\x00", "#x1B[", "\u241b")
+_NOTHING = repeat(None)
+_sentinel = itemgetter(-1)
+_make = cast("Callable[[tuple[object, ...]], ParsedAttempt]", partial(tuple.__new__, ParsedAttempt))
+
+
+class SimpleCases(NamedTuple):
+    """A run: the attributes' names; per case their values, then kind, attributes, CDATA, text, output, errors, sentinel."""
+
+    names: tuple[str, ...]
+    rows: list[Row]
+
+
+class SimpleCaseReader:
+    """Reads runs, and remembers the expressions it made."""
+
+    def __init__(self) -> None:
+        self._patterns: dict[tuple[str, ...], re.Pattern[str] | None] = {}
+        self._names: tuple[str, ...] = ()
+        self._pattern: re.Pattern[str] | None = None
+        self._span = _MOST_SPAN
+
+    def take(self, text: str, at: int) -> tuple[SimpleCases | None, int]:
+        """The run of simple cases that begins with the `<testcase` at `at`, and where it ends."""
+        pattern = self._pattern
+        if pattern is None or not _fits(pattern, text, at):
+            pattern = self._learn(text, at)
+            if pattern is None or not _fits(pattern, text, at):
+                return None, at
+        end = _end_of_cases(text, at, at + self._span)
+        rows: list[Row] = pattern.findall(text, at, end) if end > at else []
+        if not rows or any(map(_sentinel, rows)):
+            self._span = _LEAST_SPAN
+            rows, end = _one_by_one(pattern, text, at)
+        else:
+            self._span = min(2 * self._span, _MOST_SPAN)
+        return SimpleCases(self._names, rows), end
+
+    def _learn(self, text: str, at: int) -> re.Pattern[str] | None:
+        """Take up the expression for the case at `at`; None when it was in use already or there is none."""
+        opening = _OPENING.match(text, at)
+        if opening is None:
+            return None
+        names = tuple(name for name, _ in _ATTRIBUTE.findall(opening.group(1)))
+        if names == self._names:
+            return None
+        if names not in self._patterns:
+            if len(self._patterns) >= _TEMPLATES:
+                return None
+            self._patterns[names] = _pattern(names)
+        self._names, self._pattern = names, self._patterns[names]
+        return self._pattern
+
+
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """The expression for simple cases with these attributes; None when such cases need a closer look.
+
+    Its last group, the sentinel, takes a tag that is no simple case: `findall` must not pass over one.
+    """
+    if len(set(names)) < len(names) or "name" not in names or not _NEEDS_A_CLOSER_LOOK.isdisjoint(names):
+        return None
+    attributes = "".join(rf'[ \t\r\n]++{re.escape(name)}="([^"]*+)"' for name in names)
+    body = _BODY.replace(r"\{kind}", rf"(?:\{len(names) + 1})")
+    return re.compile(f"<testcase{attributes}{body}|(<)")
+
+
+def _fits(pattern: re.Pattern[str], text: str, at: int) -> bool:
+    """Whether a simple case begins at `at`, and not just the sentinel."""
+    match = pattern.match(text, at)
+    return match is not None and match.lastindex != pattern.groups
+
+
+def _end_of_cases(text: str, at: int, limit: int) -> int:
+    """Up to where, from `at` on and before `limit`, there are whole cases of one suite, if all goes well."""
+    end = text.rfind("<testcase", at + 1, limit)
+    suite_end = text.find("</testsuite", at, limit)
+    return suite_end if suite_end >= 0 else end
+
+
+def _one_by_one(pattern: re.Pattern[str], text: str, at: int) -> tuple[list[Row], int]:
+    """The cases that follow one another from `at` on, and where they end."""
+    rows: list[Row] = []
+    match = pattern.match
+    while (found := match(text, at)) is not None and found.lastindex != pattern.groups:
+        rows.append(found.groups(""))
+        at = found.end()
+    return rows, at
+
+
+def attempts_of(
+    cases: SimpleCases,
+    *,
+    suite: str,
+    file: str | None,
+    normalise: Callable[[str], str | None],
+    seconds_of: Callable[[str], float | None],
+    warn: Callable[[str], None],
+    limits: Limits,
+) -> list[ParsedAttempt]:
+    """The attempts of a run, made by C's own loops: this is the bulk of every report.
+
+    Args:
+        cases: the run.
+        suite: the suite around it.
+        file: that suite's file, for cases that name none.
+        normalise: what makes of a file's name one that every machine would give it.
+        seconds_of: reads a duration that is no plain number, and warns.
+        warn: takes a warning.
+        limits: how long names and texts may be.
+    """
+    columns = dict(zip((*cases.names, "kind"), zip(*cases.rows, strict=True), strict=False))
+    texts = {name: _values(columns[name], warn, limits) for name in _KEPT if name in columns}
+    files: Iterable[str | None] = repeat(file)
+    if "file" in texts:
+        files = ((normalise(name) if name else file) for name in texts["file"])
+    attempts = list(
+        map(
+            _make,
+            zip(
+                repeat(suite),
+                files,
+                texts.get("classname") or repeat(""),
+                texts["name"],
+                map(parse_line, texts["line"]) if "line" in texts else _NOTHING,
+                repeat(Outcome.PASSED),
+                _seconds(texts["time"], seconds_of) if "time" in texts else _NOTHING,
+                *repeat(_NOTHING, 5),
+                strict=False,
+            ),
+        )
+    )
+    for index, kind in enumerate(columns["kind"]):
+        if kind:
+            attempts[index] = _not_passed(attempts[index], cases.rows[index][-7:-1], limits)
+    return attempts
+
+
+def _values(column: tuple[str, ...], warn: Callable[[str], None], limits: Limits) -> list[str]:
+    """A column of attribute values, as an XML parser would have given and the builder have cleaned them."""
+    values = list(column)
+    joined = "".join(values)
+    if any(odd in joined for odd in _ODD):
+        if "<" in joined:
+            warn("the file contains characters that XML does not allow: they were replaced or left out")
+        values = [clean(_attribute_value(value)) for value in values]
+    if len(joined) > limits.name_characters and max(map(len, values)) > limits.name_characters:
+        values = [name_within(value, limits.name_characters) for value in values]
+    return values
+
+
+def _attribute_value(source: str) -> str:
+    """An attribute's value from its source: white space becomes blanks, references are resolved."""
+    if not source.isprintable():
+        source = source.translate(_WHITE_SPACE)
+    return unescape(source)
+
+
+def _seconds(times: list[str], seconds_of: Callable[[str], float | None]) -> Iterable[float | None]:
+    """The durations, in one go when all of them are plain numbers."""
+    try:
+        seconds = list(map(float, times))
+    except ValueError:
+        return map(seconds_of, times)
+    total = sum(seconds)
+    if total == total and min(seconds) >= 0 and max(seconds) < IMPLAUSIBLE_SECONDS:  # noqa: PLR0124 - not NaN
+        return seconds
+    return map(seconds_of, times)
+
+
+def _not_passed(attempt: ParsedAttempt, rest: Row, limits: Limits) -> ParsedAttempt:
+    """The attempt of a case with a failure, error or skip, told by six values of its row."""
+    kind, source, section, text, system_out, system_err = rest
+    attributes = dict(_ATTRIBUTE.findall(source)) if source else {}
+    details = section or unescape(text)
+    return not_passed(
+        attempt,
+        _OUTCOMES[kind],
+        {name: _attribute_value(value) for name, value in attributes.items()},
+        details=clean(details).strip(),
+        system_out=clean(plain_text(system_out)) if system_out and not system_out.isspace() else "",
+        system_err=clean(plain_text(system_err)) if system_err and not system_err.isspace() else "",
+        limits=limits,
+    )
