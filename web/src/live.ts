@@ -24,11 +24,14 @@ class Live {
   }
 
   closeSoon(): void {
-    this.timer = window.setTimeout(() => {
-      this.stream?.close();
-      this.stream = null;
-      this.lost = true; // what happened meanwhile is looked up on return
-    }, HIDDEN_MILLISECONDS);
+    this.timer = window.setTimeout(() => this.close(), HIDDEN_MILLISECONDS);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.stream?.close();
+    this.stream = null;
+    this.lost = true; // what happened meanwhile is looked up on return
   }
 
   private opened(): void {
@@ -64,5 +67,7 @@ export function installLive(): void {
   const live = new Live(address, document.getElementById("live-state"));
   live.open();
   document.addEventListener("visibilitychange", () => (document.hidden ? live.closeSoon() : live.open()));
-  addEventListener("pagehide", () => live.closeSoon());
+  // A page kept for going back would keep its connection too, and timers stand still there: close now.
+  addEventListener("pagehide", () => live.close());
+  addEventListener("pageshow", (event) => event.persisted && live.open());
 }

@@ -166,6 +166,7 @@ async def _reanalyze_page(
     states = await load_states(connection, page)
     default_branch: str = project["default_branch"] if project else ""
     codes: dict[int, list[tuple[int, int]]] = {test: [] for test in page}
+    outcomes: list[int]
     if recompute:
         for test, run_id, outcomes in await connection.fetch(SQL["events_of_tests"], page):
             codes[test].append((run_id, pack([_OUTCOMES[number] for number in outcomes])))

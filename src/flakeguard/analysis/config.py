@@ -88,7 +88,7 @@ class AnalysisConfig:
         shared_commits: commits on which a test fails in mass failures before that counts as its own habit.
         confidence: confidence of intervals and of recovery.
         broken_confidence: how improbable the test's own flakiness must make the failures at the end of a branch
-            before a flaky or suspected test is called broken.
+            before a flaky test is called broken.
         recovering_confidence: how improbable passes must make the old rate before `flaky` turns `recovering`.
         suspected_threshold: probability from which a pattern makes `suspected`.
         answer_threshold: probability from which the run page commits to an answer.

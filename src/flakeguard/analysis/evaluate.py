@@ -23,7 +23,14 @@ from flakeguard.analysis.model import (
 from flakeguard.analysis.posterior import flake_rate, predicted_failures
 from flakeguard.analysis.reasons import reason
 from flakeguard.analysis.scoring import NO_SCORE, executions, score, severity
-from flakeguard.analysis.streaks import Repair, failing_ends, is_conclusive, job_differences, last_repair
+from flakeguard.analysis.streaks import (
+    Repair,
+    failing_ends,
+    is_conclusive,
+    job_differences,
+    last_repair,
+    on_enough_commits,
+)
 from flakeguard.analysis.timeline import Timeline, trace
 from flakeguard.analysis.verdict import Facts, is_suspected, judge
 from flakeguard.analysis.window import Decoder
@@ -134,11 +141,14 @@ class _Findings:
 
 
 def _is_broken(failures: Sequence[Observation], chance: Chance, config: AnalysisConfig) -> bool:
-    """Whether failures at a branch's end are conclusive, and too many for the test's own flakiness."""
+    """Whether failures at a branch's end are conclusive, also against what else is known of the test.
+
+    A suspicion yields to failures on enough commits; a proven flake only to more than its own rate explains.
+    """
     if not is_conclusive(failures, config.broken_commits):
         return False
-    if not (chance.proven or chance.suspected):
-        return True
+    if not chance.proven:
+        return not chance.suspected or on_enough_commits(failures, config.broken_commits)
     put_down_to_chance = {failure.run.id for failure in chance.failures}
     flaked = sum(failure.run.id in put_down_to_chance for failure in failures)
     before = chance.split.runs - flaked

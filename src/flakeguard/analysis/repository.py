@@ -132,7 +132,8 @@ def _columns(judged: Sequence[Judged]) -> list[list[object]]:
 def _row(one: Judged) -> tuple[object, ...]:
     analysis, score, posterior = one.analysis, one.analysis.score, one.analysis.posterior
     return (
-        one.state.test_case_id, one.windows.everywhere, one.windows.default, str(analysis.verdict), str(analysis.severity),
+        one.state.test_case_id, one.windows.everywhere, one.windows.default,
+        str(analysis.verdict), str(analysis.severity),
         score.total, score.failure_rate, score.inconsistency, score.recency, score.branch_diversity,
         posterior and posterior.low, posterior and posterior.mean, posterior and posterior.high,
         analysis.counts.runs, analysis.counts.failed, findings(analysis),

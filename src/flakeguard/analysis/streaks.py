@@ -37,10 +37,13 @@ def is_conclusive(failures: Sequence[Observation], broken_commits: int) -> bool:
     They are on `broken_commits` commits; on fewer (the only ones since it began to fail) they have to be as many
     executions: one failure alone is not told from a flake.
     """
-    return (
-        sum(failure.failed for failure in failures) >= broken_commits
-        or len({failure.run.commit for failure in failures}) >= broken_commits
-    )
+    executions = sum(failure.failed for failure in failures)
+    return executions >= broken_commits or on_enough_commits(failures, broken_commits)
+
+
+def on_enough_commits(failures: Sequence[Observation], broken_commits: int) -> bool:
+    """Whether failures without a pass are on `broken_commits` commits."""
+    return len({failure.run.commit for failure in failures}) >= broken_commits
 
 
 def failing_ends(timeline: Timeline, default_branch: str, judge: Judge) -> tuple[BrokenStreak, ...]:

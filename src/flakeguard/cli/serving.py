@@ -50,6 +50,6 @@ async def serve_until_orphaned(server: uvicorn.Server) -> None:
 
 async def _watch_parent(server: uvicorn.Server) -> None:
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 -- the kernel offers no event for it that works everywhere
         await asyncio.sleep(_LOOK_FOR_PARENT_SECONDS)
     server.handle_exit(signal.SIGTERM, None)

@@ -41,7 +41,7 @@ class Listener:
         connection = await asyncpg.connect(self._dsn)
         try:
             connection.add_termination_listener(lambda _connection: inbox.put_nowait(None))
-            await connection.add_listener(self._channel, lambda _c, _pid, _channel, payload: inbox.put_nowait(str(payload)))
+            await connection.add_listener(self._channel, lambda *heard: inbox.put_nowait(str(heard[-1])))
             inbox.put_nowait("")
             while (payload := await inbox.get()) is not None:
                 outcome = self._handler(payload)

@@ -23,7 +23,7 @@ def history(text: str, *, every: timedelta = timedelta(minutes=10)) -> list[Obse
     found: list[Observation] = []
     at, commit = START, 0
     for word in text.split():
-        if word.endswith("d") and word[:-1].isdigit():
+        if is_pause(word):
             at += timedelta(days=int(word[:-1]))
             continue
         word, _, times = word.partition("*")
@@ -61,8 +61,15 @@ def judge(observations, now, config=DEFAULT_CONFIG):
 
 
 def clock(text: str) -> datetime:
-    """Time at which shorthand ends."""
-    end = history(text)
-    pauses = [word for word in text.split() if word.endswith("d") and word[:-1].isdigit()]
-    trailing = timedelta(days=int(pauses[-1][:-1])) if pauses and text.split()[-1] == pauses[-1] else timedelta()
-    return (end[-1].run.executed_at if end else START) + trailing
+    """Time at which shorthand ends, pauses at its end included."""
+    found = history(text)
+    at = found[-1].run.executed_at if found else START
+    for word in reversed(text.split()):
+        if not is_pause(word):
+            break
+        at += timedelta(days=int(word[:-1]))
+    return at
+
+
+def is_pause(word: str) -> bool:
+    return word.endswith("d") and word[:-1].isdigit()
