@@ -298,6 +298,21 @@ class Upload:
     files: tuple[UploadedFile, ...] = ()
 
     @property
+    def sha(self) -> str:
+        """The commit that the upload names."""
+        return str(self.meta.get("sha") or "")
+
+    @property
+    def branch(self) -> str:
+        """The branch that the upload names, "" for none."""
+        return str(self.meta.get("branch") or "")
+
+    @property
+    def job(self) -> str:
+        """Job and variant that the upload names, "" for none."""
+        return " · ".join(str(self.meta[name]) for name in ("job_name", "job_variant") if self.meta.get(name))
+
+    @property
     def pending(self) -> bool:
         """Whether more is to come."""
         return self.state in {"accepted", "stored"}

@@ -121,7 +121,7 @@ def render(
     block = pages.block_for(template, request.headers.get("hx-target", "")) if is_partial(request) else None
     html = pages.render(template, block, {"request": request, "csrf": csrf_token(request), **context})
     return HTMLResponse(
-        html, status_code=status, headers={"Cache-Control": "no-store", "Vary": "HX-Request", **(headers or {})}
+        html, status_code=int(status), headers={"Cache-Control": "no-store", "Vary": "HX-Request", **(headers or {})}
     )
 
 
@@ -129,4 +129,4 @@ def redirect(request: Request, target: str) -> Response:
     """See `target` next; for htmx as a header, because it would follow a redirect into the part it replaces."""
     if is_partial(request):
         return Response(headers={"HX-Redirect": target})
-    return RedirectResponse(target, status_code=HTTPStatus.SEE_OTHER)
+    return RedirectResponse(target, status_code=int(HTTPStatus.SEE_OTHER))
