@@ -35,6 +35,7 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
+    "parse": Entry("flakeguard.cli.parse:parse", "Say what is understood of each report. Needs no server."),
     "scan": Entry("flakeguard.cli.scan:scan", "Judge folders of reports: flaky, broken, slow. Needs no server."),
     "upload": Entry("flakeguard.cli.upload:upload", "Send test reports from any CI to a FlakeGuard server."),
     "up": Entry("flakeguard.cli.up:up", "Run everything on this machine: servers, API, dashboard, worker."),

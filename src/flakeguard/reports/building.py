@@ -87,6 +87,8 @@ class AttemptBuilder:
         self._sink_kind: _Text = "details"
         self._property: str | None = None
         self._files: dict[str, str] = {}
+        self._bad_time: str | None = None
+        self._bad_times = 0
         self._evidence = FormatEvidence()
         self._starts: dict[str, Callable[[str, Attributes], None]] = {
             "testsuites": self._start_root,
@@ -171,6 +173,9 @@ class AttemptBuilder:
     def finish(self) -> None:
         """The document ended: settle what can only be said at the end."""
         self.info.format = self._evidence.verdict()
+        if self._bad_times:
+            more = f" (and {self._bad_times - 1:,} more)" if self._bad_times > 1 else ""
+            self.warn(f"the time {self._bad_time!r} is no usable number of seconds{more}: left out")
 
     def abandon(self) -> None:
         """The document ended too early: keep what is certain of the open elements.
@@ -378,7 +383,8 @@ class AttemptBuilder:
         """A duration; one that is there but unusable is worth a warning."""
         seconds = parse_seconds(text)
         if seconds is None and text:
-            self.warn(f"time {text[:40]!r} is no usable number of seconds and is left out")
+            self._bad_times += 1
+            self._bad_time = self._bad_time or text[:40]
         return seconds
 
     def _notice_timestamp(self, attributes: Attributes) -> None:

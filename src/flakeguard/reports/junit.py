@@ -41,7 +41,7 @@ class JUnitReport(Iterator[ParsedAttempt]):
         """
         return next(self._attempts)
 
-    def __iter__(self) -> Iterator[ParsedAttempt]:  # type: ignore[override] - one Python call less per attempt
+    def __iter__(self) -> Iterator[ParsedAttempt]:  # noqa: PYI034 - C's own iterator: one Python call less each
         """The same attempts, from C."""
         return self._attempts
 
@@ -100,7 +100,7 @@ def _repaired(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterat
     return StrictReader(builder, condenser, limits).read(_repaired_pieces(source, condenser))
 
 
-def _recovered(source: Source, builder: AttemptBuilder, limits: Limits) -> Iterator[list[ParsedAttempt]]:
+def _recovered(source: Source, builder: AttemptBuilder, _limits: Limits) -> Iterator[list[ParsedAttempt]]:
     """What can be read of a damaged document."""
     builder.warn("the file is damaged XML: what could be read was read, some of it may be missing")
     builder.info.recovered = True
@@ -128,11 +128,12 @@ def _surviving(batches: Iterator[list[ParsedAttempt]], builder: AttemptBuilder) 
     """Stop at what is built to exhaust us, with what was read before."""
     try:
         yield from batches
-        return
     except TooDeepError:
         reason = "elements are nested too deeply"
     except HugeTokenError:
         reason = "a tag is too long"
+    else:
+        return
     if not builder.info.attempts:
         raise ReportError("unreadable", f"{reason} for a report")
     builder.warn(f"{reason}: the rest of the file was not read")

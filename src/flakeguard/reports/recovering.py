@@ -1,6 +1,7 @@
 """Reading what can be read of a damaged report, with libxml2's recovery."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 from lxml import etree
 
@@ -62,7 +63,7 @@ def recover(pieces: Iterator[str], condenser: Condenser, builder: AttemptBuilder
     """
     # The target interface builds no tree. Entities are never resolved, nothing is fetched.
     parser = etree.XMLParser(
-        target=_Target(builder, condenser),
+        target=cast("Any", _Target(builder, condenser)),
         recover=True,
         resolve_entities=False,
         no_network=True,

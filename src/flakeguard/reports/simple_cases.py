@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import repeat
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from flakeguard.reports.executions import not_passed
 from flakeguard.reports.model import Limits, Outcome, ParsedAttempt
@@ -47,11 +47,11 @@ _WHITE_SPACE = str.maketrans("\t\r\n", "   ")
 _ODD = ("&", "\n", "\t", "\r", "<", "\x1b", "\x00", "#x1B[", "\u241b")
 _NOTHING = repeat(None)
 _sentinel = itemgetter(-1)
-_make = cast("Callable[[tuple[object, ...]], ParsedAttempt]", partial(tuple.__new__, ParsedAttempt))
+_make = cast("Callable[[tuple[object, ...]], ParsedAttempt]", partial(cast("Any", tuple).__new__, ParsedAttempt))
 
 
 class SimpleCases(NamedTuple):
-    """A run: the attributes' names; per case their values, then kind, attributes, CDATA, text, output, errors, sentinel."""
+    """A run: the attributes' names, and per case their values, followed by the groups of `_BODY` and the sentinel."""
 
     names: tuple[str, ...]
     rows: list[Row]

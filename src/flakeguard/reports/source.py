@@ -44,7 +44,7 @@ class Source:
             text = decoder.decode(chunk)
             if first and text:
                 first = False
-                text = text[_DECLARATION.match(text).end() :] if _DECLARATION.match(text) else text
+                text = _DECLARATION.sub("", text, count=1)
             yield text
         yield decoder.decode(b"", final=True)
 

@@ -1,0 +1,119 @@
+"""`flakeguard parse`: say what was understood of each report, so that nobody has to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, BinaryIO, cast
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from flakeguard.cli import upload_messages as messages
+from flakeguard.cli.output import ExitCode, fail, plural, print_json, stderr, stdout
+from flakeguard.reports.summary import FileSummary, summarise_upload
+from flakeguard.uploading.files import ReportFile, match, nearby
+
+
+def parse(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES...",
+            help="Reports, folders of reports or quoted globs: 'reports/**/*.xml'. Gzip and zip are unpacked.",
+            show_default=False,
+        ),
+    ],
+    *,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what is understood of each report: suites, cases, attempts, outcomes, warnings, errors. Needs no server.
+
+    Leaves with 0 when every file could be read, with 1 when one could not, with 3 when nothing matched.
+    """
+    folder = Path.cwd()
+    found = match(files, folder)
+    if not found:
+        fail(
+            ExitCode.NOTHING_MATCHED,
+            messages.nothing_matched(files, folder),
+            hint=messages.nothing_matched_hint(nearby(folder)),
+        )
+    summaries = list(_summaries(found, quiet=json_))
+    if json_:
+        print_json({"files": [summary.as_json() for summary in summaries]})
+    else:
+        _print(summaries)
+    if any(summary.error for summary in summaries):
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _summaries(files: list[ReportFile], *, quiet: bool) -> Iterator[FileSummary]:
+    """Summaries of all files, with a bar of bytes read on a terminal."""
+    console = stderr()
+    columns = (
+        TextColumn("Reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("Reading", total=sum(file.size for file in files))
+        for file in files:
+            yield from _of_file(file, bar, task)
+
+
+def _of_file(file: ReportFile, bar: Progress, task: object) -> Iterator[FileSummary]:
+    """Summaries of one file; one that cannot be opened has an error of its own."""
+    path = _shown(file.path)
+    try:
+        with bar.open(file.path, "rb", task_id=cast("int", task)) as stream:  # type: ignore[arg-type]
+            yield from summarise_upload(path, cast("BinaryIO", stream))
+    except OSError as error:
+        yield FileSummary(path, error=f"unreadable: {error.strerror or error}")
+
+
+def _shown(path: Path) -> str:
+    """A path as the user would name it: below the working directory when it is there."""
+    folder = Path.cwd()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _print(summaries: list[FileSummary]) -> None:
+    """Print a table, and below it the warnings and errors in full."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("file", overflow="fold")
+    table.add_column("format")
+    for name in ("suites", "cases", "attempts", "passed", "failed", "errors", "skipped", "seconds"):
+        table.add_column(name, justify="right")
+    for summary in summaries:
+        table.add_row(*_row(summary))
+    console = stdout()
+    console.print(table)
+    for summary in summaries:
+        for warning in summary.warnings:
+            console.print(f"[yellow]{escape(summary.path)}[/]: {escape(warning)}", soft_wrap=True)
+        if summary.error:
+            console.print(f"[red]{escape(summary.path)}[/]: {escape(summary.error)}", soft_wrap=True)
+    read = [summary for summary in summaries if summary.error is None]
+    console.print(
+        f"{plural(len(read), 'report')} read, {plural(sum(summary.cases for summary in read), 'test case')},"
+        f" {plural(sum(summary.attempts for summary in read), 'attempt')}"
+        + (f"; {plural(len(summaries) - len(read), 'file')} could not be read" if len(read) < len(summaries) else "")
+    )
+
+
+def _row(summary: FileSummary) -> list[str]:
+    """A summary's cells."""
+    if summary.error is not None:
+        return [escape(summary.path), "[red]no report[/]", *([""] * 8)]
+    numbers = (summary.suites, summary.cases, summary.attempts, summary.passed)
+    bad = (summary.failed, summary.errors)
+    return [
+        escape(summary.path),
+        summary.format or "",
+        *(f"{number:,}" for number in numbers),
+        *(f"[red]{number:,}[/]" if number else "0" for number in bad),
+        f"{summary.skipped:,}",
+        f"{summary.seconds:,.3f}",
+    ]
