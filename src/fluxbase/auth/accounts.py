@@ -1,9 +1,10 @@
 """What can be done with accounts. Each method opens its own transactions and is called by API and pages alike."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from fluxbase.auth import emails, passwords, repository, tokens
 from fluxbase.auth.errors import (
@@ -114,24 +115,22 @@ class Accounts:
             EmailExistsError: 409.
             RateLimitError: 429.
         """
-        self.metrics.auth_attempts.labels("signup").inc()
-        per_minute = self.settings.signin_attempts_per_minute * _SIGNUPS_PER_SIGNIN
-        await self.limiter.check("signup", client.ip or "local", per_minute=per_minute)
-        address = emails.cleaned(email)
-        passwords.check_strength(password, shortest=self.settings.password_min_length, email=address)
-        password_hash = await passwords.hashed(password)
-        async with self._database.transaction() as connection:
-            if not await self._may_sign_up(connection, address, invite_token):
-                self._fail("signup", SignupRefusedError(self._refusal()))
-            user = await repository.add_user(
-                connection, email=address, password_hash=password_hash, user_metadata=user_metadata or {}
-            )
-            if user is None:
-                self._fail("signup", EmailExistsError())
-            await repository.audit(connection, "user.signup", actor_id=user.id, ip=client.ip, email=user.email)
-            signed_in = await self._open_session(connection, user, client)
-        self.metrics.auth_success.labels("signup").inc()
-        return signed_in
+        with self._counted("signup"):
+            per_minute = self.settings.signin_attempts_per_minute * _SIGNUPS_PER_SIGNIN
+            await self.limiter.check("signup", client.ip or "local", per_minute=per_minute)
+            address = emails.cleaned(email)
+            passwords.check_strength(password, shortest=self.settings.password_min_length, email=address)
+            password_hash = await passwords.hashed(password)
+            async with self._database.transaction() as connection:
+                if not await self._may_sign_up(connection, address, invite_token):
+                    raise SignupRefusedError(self._refusal())
+                user = await repository.add_user(
+                    connection, email=address, password_hash=password_hash, user_metadata=user_metadata or {}
+                )
+                if user is None:
+                    raise EmailExistsError
+                await repository.audit(connection, "user.signup", actor_id=user.id, ip=client.ip, email=user.email)
+                return await self._open_session(connection, user, client)
 
     async def _may_sign_up(self, connection: Connection, email: str, token: str | None) -> bool:
         if self.settings.signup_policy is SignupPolicy.OPEN:
@@ -157,38 +156,43 @@ class Accounts:
             InvalidCredentialsError: 401, whether the address is unknown or the password wrong.
             RateLimitError: 429, too many attempts from this address in a minute.
         """
-        self.metrics.auth_attempts.labels("signin").inc()
-        await self.limiter.check("signin", client.ip or "local", per_minute=self.settings.signin_attempts_per_minute)
+        with self._counted("signin"):
+            per_minute = self.settings.signin_attempts_per_minute
+            await self.limiter.check("signin", client.ip or "local", per_minute=per_minute)
+            known = await self._verified(email, password, client)
+            stronger = await passwords.hashed(password) if passwords.needs_rehash(known.password_hash) else None
+            async with self._database.transaction() as connection:
+                user = await repository.mark_signed_in(connection, known, self.resources.now())
+                if user is None:  # deleted, or given another password, since it was read
+                    raise InvalidCredentialsError
+                if stronger is not None:
+                    await repository.replace_hash(connection, user.id, stronger)
+                if previous_token is not None:
+                    await repository.delete_session(connection, tokens.digest(previous_token))
+                await repository.audit(connection, "auth.login", actor_id=user.id, ip=client.ip)
+                return await self._open_session(connection, user, client)
+
+    async def _verified(self, email: str, password: str, client: Client) -> repository.Credentials:
+        """The credentials that address and password fit; whichever is wrong, it takes as long to say so."""
         async with self._database.transaction() as connection:
             known = await repository.find_credentials(connection, _storable(email.strip()))
-        stored = known.password_hash if known else None
-        if not await passwords.matches(password, stored) or known is None or stored is None:
-            await self._audit_failure(email, known, client)
-            self._fail("signin", InvalidCredentialsError())
-        stronger = await passwords.hashed(password) if passwords.needs_rehash(stored) else None
-        async with self._database.transaction() as connection:
-            user = await repository.mark_signed_in(connection, known.user_id, self.resources.now())
-            if user is None:
-                self._fail("signin", InvalidCredentialsError())
-            if stronger is not None:
-                await repository.replace_weaker_hash(connection, user.id, stored, stronger)
-            if previous_token is not None:
-                await repository.delete_session(connection, tokens.digest(previous_token))
-            await repository.audit(connection, "auth.login", actor_id=user.id, ip=client.ip)
-            signed_in = await self._open_session(connection, user, client)
-        self.metrics.auth_success.labels("signin").inc()
-        return signed_in
-
-    async def _audit_failure(self, email: str, known: repository.Credentials | None, client: Client) -> None:
-        actor = known.user_id if known else None
-        shown = _storable(email[: emails.LONGEST])
+        if await passwords.matches(password, known.password_hash if known else None) and known is not None:
+            return known
+        shown, actor = _storable(email[: emails.LONGEST]), known.user_id if known else None
         async with self._database.transaction() as connection:
             await repository.audit(connection, "auth.login_failed", actor_id=actor, ip=client.ip, email=shown)
+        raise InvalidCredentialsError
 
-    def _fail(self, method: str, error: Exception) -> NoReturn:
-        reason: str = getattr(error, "code", "error")
-        self.metrics.auth_failure.labels(method, reason).inc()
-        raise error
+    @contextmanager
+    def _counted(self, method: str) -> Generator[None]:
+        """Count an attempt, and what became of it."""
+        self.metrics.auth_attempts.labels(method).inc()
+        try:
+            yield
+        except Exception as error:
+            self.metrics.auth_failure.labels(method, getattr(error, "code", "internal_error")).inc()
+            raise
+        self.metrics.auth_success.labels(method).inc()
 
     async def _open_session(self, connection: Connection, user: User, client: Client) -> SignedIn:
         token, now = tokens.new_token(), self.resources.now()

@@ -68,9 +68,9 @@ def _dummy() -> bytes:
     return _dummies[ROUNDS]
 
 
-def needs_rehash(stored: str) -> bool:
+def needs_rehash(stored: str | None) -> bool:
     """Whether `stored` was made with less work than today's (pgcrypto's default is 6 rounds)."""
     try:
-        return int(stored.split("$")[2]) < ROUNDS
+        return stored is None or int(stored.split("$")[2]) < ROUNDS
     except (IndexError, ValueError):
         return True

@@ -17,7 +17,7 @@ SELECT id, encrypted_password FROM auth.users WHERE lower(email) = lower($1);
 SELECT encrypted_password FROM auth.users WHERE id = $1;
 
 -- name: mark_signed_in
-UPDATE auth.users SET last_sign_in_at = $2 WHERE id = $1
+UPDATE auth.users SET last_sign_in_at = $2 WHERE id = $1 AND encrypted_password = $3
 RETURNING id, email, user_metadata, app_metadata, created_at, last_sign_in_at;
 
 -- name: set_password
@@ -27,8 +27,8 @@ UPDATE auth.users SET encrypted_password = $2, updated_at = $3 WHERE id = $1;
 UPDATE auth.users SET user_metadata = $2, updated_at = $3 WHERE id = $1
 RETURNING id, email, user_metadata, app_metadata, created_at, last_sign_in_at;
 
--- name: replace_weaker_hash
-UPDATE auth.users SET encrypted_password = $3 WHERE id = $1 AND encrypted_password = $2;
+-- name: replace_hash
+UPDATE auth.users SET encrypted_password = $2 WHERE id = $1;
 
 -- name: delete_user
 DELETE FROM auth.users WHERE id = $1;

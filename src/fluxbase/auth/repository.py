@@ -56,9 +56,9 @@ async def find_password(connection: Connection, user_id: UUID) -> str | None:
     return await connection.fetchval(_SQL["find_password"], user_id)
 
 
-async def mark_signed_in(connection: Connection, user_id: UUID, now: datetime) -> User | None:
-    """Note the time of the sign-in; None when the account has gone meanwhile."""
-    row = await connection.fetchrow(_SQL["mark_signed_in"], user_id, now)
+async def mark_signed_in(connection: Connection, verified: Credentials, now: datetime) -> User | None:
+    """Note the time of the sign-in; None when the account or its password changed since they were read."""
+    row = await connection.fetchrow(_SQL["mark_signed_in"], verified.user_id, now, verified.password_hash)
     return _user(row) if row else None
 
 
@@ -67,9 +67,9 @@ async def set_password(connection: Connection, user_id: UUID, password_hash: str
     await connection.execute(_SQL["set_password"], user_id, password_hash, now)
 
 
-async def replace_weaker_hash(connection: Connection, user_id: UUID, old: str, new: str) -> None:
-    """Replace a hash of the same password, unless somebody changed the password since it was read."""
-    await connection.execute(_SQL["replace_weaker_hash"], user_id, old, new)
+async def replace_hash(connection: Connection, user_id: UUID, password_hash: str) -> None:
+    """Store a stronger hash of the same password."""
+    await connection.execute(_SQL["replace_hash"], user_id, password_hash)
 
 
 async def set_metadata(connection: Connection, user_id: UUID, metadata: Mapping[str, Any], now: datetime) -> User:

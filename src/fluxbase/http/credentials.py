@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 CARRIERS = ("x-service-key", "authorization", "apikey", "x-client-key")
 _SHOWN = {"x-service-key": "X-Service-Key", "authorization": "Authorization", "x-client-key": "X-Client-Key"}
 # Our keys are `<kind>_<prefix>_<secret>`: kind and prefix identify, the secret is never shown.
-_KEY_PREFIX = re.compile(r"([a-z]{2,5}_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
+_KEY_PREFIX = re.compile(r"((?:fg|fb)_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
 
 
 def credential_label(headers: Headers) -> str | None:

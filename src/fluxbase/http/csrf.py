@@ -46,9 +46,10 @@ class CsrfProtection:
         headers = Headers(scope=scope)
         if not any(name in headers for name in CARRIERS):
             self._check_origin(headers)
-            token = session_token(HTTPConnection(scope))
-            if token is not None and scope["path"] not in self._origin_only:
-                receive = await _check_token(scope, headers, receive, token)
+        # Only Authorization makes the session's cookie count nothing; what exempts and what identifies must agree.
+        token = None if "authorization" in headers else session_token(HTTPConnection(scope))
+        if token is not None and scope["path"] not in self._origin_only:
+            receive = await _check_token(scope, headers, receive, token)
         await self.app(scope, receive, send)
 
     def _check_origin(self, headers: Headers) -> None:

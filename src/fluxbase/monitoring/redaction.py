@@ -15,9 +15,11 @@ _SECRET_NAMES = re.compile(
 )
 _NAMED_SAFELY = frozenset(("credential", "key_prefix"))  # the access log's, which hold a header's name and a prefix
 
-# What secrets look like: our keys, bearer tokens, passwords in addresses, Slack hooks, JWTs, `password=…`.
+# What secrets look like: our keys and others', bearer tokens, passwords in addresses, Slack hooks, JWTs, `password=…`.
+# Only known kinds of key: names of tests look much the same (test_login_with_expired_password).
 _LOOKS_SECRET = re.compile(
-    r"(?P<key>\b[a-z]{2,5}_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}"
+    r"(?P<key>\b(?:fg|fb)_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}"
+    r"|(?P<kind>\b(?:fbs|fgi|gh[pousr]|github_pat|xox[abeprs]|sk)[_-])[A-Za-z0-9_-]{16,}"
     r"|(?P<bearer>\b(?:Bearer|Basic|ServiceKey)\s+)[A-Za-z0-9._~+/=-]{8,}"
     r"|(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"
     r"|(?P<slack>https://hooks\.slack\.com/services/)[A-Za-z0-9/]+"

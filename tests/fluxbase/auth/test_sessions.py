@@ -91,9 +91,7 @@ async def test_a_bearer_token_wins_over_a_cookie(client, ada):
 
 
 async def test_a_new_password_ends_every_other_session(client, ada, owner):
-    other = (
-        await client.post("/api/v1/auth/signin", json={"email": "ada@example.com", "password": PASSWORD})
-    ).json()
+    other = (await client.post("/api/v1/auth/signin", json={"email": "ada@example.com", "password": PASSWORD})).json()
     client.cookies.clear()
     new = "a quite different one"
 
