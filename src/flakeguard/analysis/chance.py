@@ -44,10 +44,11 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
     """Weigh the failures of a timeline.
 
     Failures that came with a mass failure of the test's group are left out, as failures and as trials, until they
-    are seen on `shared_commits` commits: a class that keeps failing together is flaky together.
+    are seen on `shared_commits` commits: a class that keeps failing together is flaky together. So are those of a
+    job in which the test only fails, on whatever branch, while other jobs pass: Windows is not chance.
     """
     proven = _own(timeline.contradictions, config)
-    stretches = _own(timeline.stretches, config)
+    stretches = _by_chance(_own(timeline.stretches, config), timeline, config)
     jobs = {contradiction.place[1] for contradiction in proven} | {stretch.job for stretch in stretches}
     flakes = [failure for contradiction in proven for failure in contradiction.failures]
     ignored = _runs(timeline.contradictions, timeline.stretches) - _runs(proven, stretches)
@@ -85,6 +86,22 @@ def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig
     if shared and len({commit for one in shared for commit in one.commits}) < config.shared_commits:
         return tuple(one for one in found if not one.shared)
     return tuple(found)
+
+
+def _by_chance(stretches: Sequence[Stretch], timeline: Timeline, config: AnalysisConfig) -> tuple[Stretch, ...]:
+    """Leave out jobs that have not passed once since they began to fail, on enough commits."""
+    different = {job for job in {stretch.job for stretch in stretches} if _only_fails(job, timeline, config)}
+    return tuple(stretch for stretch in stretches if stretch.job not in different)
+
+
+def _only_fails(job: str, timeline: Timeline, config: AnalysisConfig) -> bool:
+    failures = [failure for failure in timeline.failures if failure.run.job == job]
+    begun = failures[0].run.order
+    if any(o.passed for o in timeline.observations if o.run.job == job and o.run.order >= begun):
+        return False
+    commits = {failure.run.commit for failure in failures}
+    passing_elsewhere = sum(bool(timeline.jobs_passing[commit] - {job}) for commit in commits)
+    return len(commits) >= config.broken_commits and passing_elsewhere >= config.broken_commits
 
 
 def _runs(contradictions: Sequence[Contradiction], stretches: Sequence[Stretch]) -> set[int]:

@@ -42,13 +42,13 @@ class PatternModel:
     """
 
     flaky_prior: float = 0.04
-    regression_per_commit: float = 0.0005
+    regression_per_commit: float = 0.001
     regression_per_branch_commit: float = 0.005
     regression_length: float = 8.0
-    one_job_share: float = 0.1
-    rate_alpha: float = 0.3
+    one_job_share: float = 0.05
+    rate_alpha: float = 0.2
     rate_beta: float = 1.0
-    outage_per_run: float = 0.02
+    outage_per_run: float = 0.01
     born_failing: float = 0.02
     retry_fails: float = 0.5
 
@@ -112,7 +112,7 @@ class AnalysisConfig:
     broken_confidence: float = 0.99
     recovering_confidence: float = 0.95
     suspected_threshold: float = 0.8
-    answer_threshold: float = 0.8
+    answer_threshold: float = 0.7
     evidence_limit: int = 20
 
     def __post_init__(self) -> None:

@@ -26,10 +26,10 @@ def history(text: str, *, every: timedelta = timedelta(minutes=10)) -> list[Obse
         if is_pause(word):
             at += timedelta(days=int(word[:-1]))
             continue
-        word, _, times = word.partition("*")
+        pieces, _, times = word.partition("*")
         for _ in range(int(times or 1)):
-            commit += not word.startswith("=")
-            for piece in word.lstrip("=").split("|"):
+            commit += not pieces.startswith("=")
+            for piece in pieces.lstrip("=").split("|"):
                 at += every
                 found.append(observation(len(found), at, f"c{commit}", piece))
     return found
