@@ -184,11 +184,10 @@ def _history(record: CaseRecord, runs: Mapping[int, Run]) -> list[Observation]:
 def _views(collection: Collection, options: Options) -> list[RunView]:
     """Return the runs with commit, job and time, oldest first, outages and mass failures told."""
     dated = all(run.timestamp for run in collection.runs)
-    found = places([run.folder for run in collection.runs])
+    found = _commits_and_jobs(collection, options)
     facts = _facts(collection)
     views: list[RunView] = []
-    for number, (run, place) in enumerate(zip(collection.runs, found, strict=True)):
-        commit = ONE_COMMIT if options.same_commit else commit_of(run.properties) or place.commit
+    for number, (run, (commit, job)) in enumerate(zip(collection.runs, found, strict=True)):
         tests, failed, groups = facts[number]
         judged = Run(
             id=number,
@@ -197,12 +196,24 @@ def _views(collection: Collection, options: Options) -> list[RunView]:
             # A run of unknown commit is alone with it: nothing contradicts it.
             commit=commit or f"unknown commit of {run.folder.name}",
             branch=branch_of(run.properties) or options.default_branch,
-            job="" if options.same_commit else place.job,
+            job=job,
             outage=is_outage(tests, failed),
             mass_failures=mass_failures(groups),
         )
         views.append(RunView(run.folder.name, judged, commit, dated, tests, failed))
     return sorted(views, key=lambda view: (view.run.executed_at, natural_key(view.folder)))
+
+
+def _commits_and_jobs(collection: Collection, options: Options) -> list[tuple[str | None, str]]:
+    if options.same_commit:
+        return [(ONE_COMMIT, "")] * len(collection.runs)
+    found = places([run.folder for run in collection.runs])
+    commits = [commit_of(run.properties) or place.commit for run, place in zip(collection.runs, found, strict=True)]
+    jobs = [place.job for place in found]
+    # Without any commit, names that no two runs share (`monday`, `tuesday`) are names of runs and not of jobs.
+    if not any(commits) and len(set(jobs)) == len(jobs):
+        jobs = [""] * len(jobs)
+    return list(zip(commits, jobs, strict=True))
 
 
 def _time(run: RunRecord, number: int, *, dated: bool) -> datetime:

@@ -141,6 +141,19 @@ class TestWhichCommit:
         document = scan_json("r/**/*.xml")
         assert (document["sight"], document["commits_told_by"]) == ("patterns_only", "reports")
 
+    def test_without_commits_names_of_runs_are_no_jobs(self, tmp_path, scan_json):
+        for name in ("a-monday", "b-tuesday", "c-wednesday", "d-thursday"):
+            write_run(tmp_path / "r" / name, {"t": FAIL if name > "b" else PASS})
+        document = scan_json("r/**/*.xml")
+        assert {run["job"] for run in document["runs"]} == {""}
+        assert names(document, "broken") == ["t"]
+
+    def test_without_commits_names_that_runs_share_are_jobs(self, tmp_path, scan_json):
+        for number in (1, 2):
+            for job in ("linux", "windows"):
+                write_run(tmp_path / "r" / job / str(number), {"t": PASS})
+        assert {run["job"] for run in scan_json("r/**/*.xml")["runs"]} == {"linux", "windows"}
+
 
 class TestOrder:
     def test_names_are_ordered_as_people_count(self, tmp_path, scan_json):
