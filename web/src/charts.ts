@@ -1,6 +1,8 @@
 // Charts: <div data-chart="trend|durations" data-points="[[x…],[y…],…]">, drawn with uPlot in the theme's colours.
 import uPlot from "uplot";
 
+const HALF_DAY_SECONDS = 43_200;
+
 type Points = [number[], ...(number | null)[][]];
 const drawn = new Map<HTMLElement, { plot: uPlot; points: string }>();
 
@@ -45,15 +47,20 @@ function trend(size: { width: number; height: number }): uPlot.Options {
     ...size,
     cursor: { y: false, points: { size: 7 } },
     legend: { show: false },
-    scales: { x: { time: true }, runs: { range: (_u, _min, max) => [0, Math.max(4, max * 1.9)] }, rate: { range: (_u, _min, max) => [0, Math.max(10, max * 1.2)] } },
+    scales: {
+      x: { time: true, range: (_u, min, max) => [min - HALF_DAY_SECONDS, max + HALF_DAY_SECONDS] },
+      runs: { range: (_u, _min, max) => [0, Math.max(4, max * 1.6)] },
+      rate: { range: (_u, _min, max) => [0, max > 50 ? 100 : Math.max(10, max * 1.25)] },
+    },
+    padding: [8, 0, 0, 0],
     axes: [
-      { ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" }))), grid: { show: false }, space: 64 },
+      { size: 26, ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" }))), grid: { show: false }, space: 64 },
       { ...axis((_u, ticks) => ticks.map(percent)), scale: "rate", size: 46, space: 40 },
       { ...axis(), scale: "runs", side: 1, grid: { show: false }, size: 34, space: 40 },
     ],
     series: [
       {},
-      { scale: "runs", paths: bars, fill: token("--border"), stroke: token("--border"), points: { show: false } },
+      { scale: "runs", paths: bars, fill: token("--chart-bar"), stroke: token("--chart-bar"), width: 0, points: { show: false } },
       { scale: "rate", stroke: token("--flaky-mark"), width: 2, fill: `color-mix(in srgb, ${token("--flaky-mark")} 9%, transparent)`, points: { show: false }, spanGaps: true },
     ],
     plugins: [
@@ -76,7 +83,8 @@ function durations(size: { width: number; height: number }): uPlot.Options {
     cursor: { y: false, points: { size: 9 } },
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, max * 1.15 || 1] } },
-    axes: [{ ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" }))), grid: { show: false }, space: 64 }, { ...axis((_u, ticks) => ticks.map(seconds)), size: 52, space: 30 }],
+    padding: [8, 14, 0, 0],
+    axes: [{ size: 26, ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" }))), grid: { show: false }, space: 64 }, { ...axis((_u, ticks) => ticks.map(seconds)), size: 52, space: 30 }],
     series: [{}, series("--stable-mark"), series("--broken-mark")],
     plugins: [
       tooltip((plot, at) => {

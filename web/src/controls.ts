@@ -75,10 +75,16 @@ function openAnchored(): void {
   if (anchored instanceof HTMLDetailsElement) anchored.open = true;
 }
 
+/** Histories read from the left, but the newest run, at the right, is what people come for. */
+function showNewest(): void {
+  for (const strip of document.querySelectorAll(".strip-scroll")) strip.scrollLeft = strip.scrollWidth;
+}
+
 export function installControls(): void {
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKeydown);
   document.addEventListener("htmx:configRequest", dropEmpty);
   addEventListener("hashchange", openAnchored);
   openAnchored();
+  showNewest();
 }

@@ -16,6 +16,13 @@ ANSWER_LABELS: Mapping[str, str] = {
     Answer.OUTAGE: "Outage",
     Answer.CANNOT_TELL: "Cannot tell",
 }
+_COUNTED: Mapping[str, tuple[str, str]] = {
+    Answer.YOURS: ("yours", "yours"),
+    Answer.KNOWN_FLAKE: ("known flake", "known flakes"),
+    Answer.MAIN_BROKEN: ("broken on main", "broken on main"),
+    Answer.OUTAGE: ("by an outage", "by an outage"),
+    Answer.CANNOT_TELL: ("undecided", "undecided"),
+}
 _CAUSE_LABELS = {"yours": "your change", "known_flake": "flake", "main_broken": "main is broken", "outage": "outage"}
 _KIND_TEXTS: Mapping[EvidenceKind, str] = {
     EvidenceKind.RETRY: "Failed and passed in one run",
@@ -83,7 +90,7 @@ class AnsweredRun:
 def present(run: RunExplained) -> AnsweredRun:
     """The answers of `run` in words."""
     failures = tuple(_failure(failure) for failure in run.failures)
-    counts = tuple((answer, ANSWER_LABELS[answer], run.count(answer)) for answer in Answer if run.count(answer))
+    counts = tuple((answer, _COUNTED[answer][count > 1], count) for answer in Answer if (count := run.count(answer)))
     return AnsweredRun(run.headline, _tone(run), counts, failures, max(0, run.failures_total - len(failures)))
 
 

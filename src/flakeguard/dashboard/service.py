@@ -16,7 +16,7 @@ _HISTORY_RUNS = 100
 _SLOWEST = 10
 _FAILURE_GROUPS = 12
 _CHANGES = 20
-_CONTRADICTIONS = 5
+_CONTRADICTIONS = 3
 _WEEK_DAYS = 7
 
 type View = dict[str, Any]
@@ -87,7 +87,7 @@ async def test_detail(connection: Connection, project_id: int, test_case_id: int
         "cells": history.strip(runs),
         "strip_text": history.summarise(runs),
         "contradictions": found[:_CONTRADICTIONS],
-        "more_contradictions": max(0, len(found) - _CONTRADICTIONS),
+        "more_contradictions": found[_CONTRADICTIONS:],
         "durations": history.duration_points(runs),
         "failures": await repository.failure_groups(connection, project_id, test_case_id, _FAILURE_GROUPS),
         "changes": await repository.verdict_changes(connection, project_id, test_case_id, _CHANGES),

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 _GLOB = "**/test-results/**/*.xml"
-_COMMAND = "pipx run --spec 'flakeguard-suite' flakeguard upload '{glob}' --project {slug}"
+_COMMAND = "pipx run --spec flakeguard-suite flakeguard upload --project {slug} '{glob}'"
+
+_FOLD = "\n    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Snippet:
 def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
     """The snippets for the project `slug` of the server at `url`."""
     command = _COMMAND.format(glob=_GLOB, slug=slug)
+    folded = command.replace(" upload ", f" upload{_FOLD}")
     return (
         Snippet(
             "github",
@@ -29,7 +32,8 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
   env:
     FLAKEGUARD_URL: {url}
     FLAKEGUARD_API_KEY: ${{{{ secrets.FLAKEGUARD_API_KEY }}}}
-  run: {command}""",
+  run: >-
+    {folded}""",
         ),
         Snippet(
             "gitlab",
@@ -39,7 +43,8 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
   variables:
     FLAKEGUARD_URL: {url}
   after_script:
-    - {command}""",
+    - >-
+      {folded.replace(_FOLD, _FOLD + "  ")}""",
         ),
         Snippet(
             "jenkins",
@@ -62,7 +67,8 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
     when: always
     environment:
       FLAKEGUARD_URL: {url}
-    command: {command}""",
+    command: >-
+      {folded.replace(_FOLD, _FOLD + "  ")}""",
         ),
         Snippet(
             "buildkite",
@@ -78,7 +84,8 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
             "azure",
             "Azure Pipelines",
             "Pipelines → Library: add the secret variable FLAKEGUARD_API_KEY. Then, after the step that runs the tests:",
-            f"""- script: {command}
+            f"""- script: >-
+    {folded}
   displayName: Send test results to FlakeGuard
   condition: always()
   env:

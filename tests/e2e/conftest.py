@@ -1,0 +1,171 @@
+"""The real application, worker and servers in one loop, and one Chromium for the whole run."""
+
+import asyncio
+import importlib.util
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from prometheus_client import CollectorRegistry
+
+from flakeguard.app import create_app
+from flakeguard.projects import api_keys, organizations, projects
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.runner import running_worker
+from fluxbase.auth import Client, User, accounts_of, passwords
+from fluxbase.db.roles import ensure_runtime_role
+from fluxbase.embedded import EmbeddedServers
+from fluxbase.resources import Addresses, Resources
+
+SECRET = "a secret for tests only, long enough for HS256"
+PASSWORD = "correct horse battery"
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+)  # fmt: skip
+WIDTHS = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+def _load_seeding() -> Any:
+    path = Path(__file__).parents[1] / "flakeguard" / "dashboard" / "seeding.py"
+    spec = importlib.util.spec_from_file_location("dashboard_seeding", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running FlakeGuard with a seeded project, its owner, and a key for uploads."""
+
+    url: str
+    resources: Resources
+    owner: User
+    session: str
+    token: str
+    project_id: int
+    seeded: Any
+
+    @property
+    def base(self) -> str:
+        return f"{self.url}/projects/{self.project_id}"
+
+    def test_page(self, name: str) -> str:
+        return f"{self.base}/flakes/{self.seeded.tests[name]}"
+
+
+@pytest.fixture(scope="session")
+async def site(servers: EmbeddedServers, worker_id: str) -> AsyncIterator[Site]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "ROUNDS", 4)
+        name = f"e2e_{worker_id}"
+        root = servers.owner_dsn.rpartition("/")[0]
+        connection = await asyncpg.connect(servers.owner_dsn)
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE flakeguard_template STRATEGY FILE_COPY")
+        await connection.close()
+        runtime = await ensure_runtime_role(f"{root}/{name}", SECRET)
+        redis_url = servers.redis_url.rpartition("/")[0] + "/15"
+        addresses = Addresses(owner_dsn=f"{root}/{name}", runtime_dsn=runtime, redis_url=redis_url, secret=SECRET)
+        async with _serve(addresses) as (app, url, resources):
+            yield await _populate(app, url, resources)
+
+
+@asynccontextmanager
+async def _serve(addresses: Addresses) -> AsyncIterator[Any]:
+    settings = FlakeGuardSettings(_env_file=None, jwt_secret=SECRET, signin_attempts_per_minute=1000)
+    app = create_app(settings, addresses)
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the signals are pytest's
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    resources: Resources = app.state.resources
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        yield app, f"http://localhost:{port}", resources
+        app.state.live.close()
+    server.should_exit = True
+    await serving
+
+
+async def _populate(app: Any, url: str, resources: Resources) -> Site:
+    class Request:
+        """As much of a request as the accounts need."""
+
+    request: Any = Request()
+    request.app = app
+    signed_in = await accounts_of(request).sign_up(email="ada@example.com", password=PASSWORD, client=Client())
+    organization = await organizations.create(resources.database, signed_in.user, name="Acme")
+    project = await projects.create(resources.database, signed_in.user, organization.slug, name="Web shop")
+    await projects.create(resources.database, signed_in.user, organization.slug, name="Empty one")
+    _, token = await api_keys.create(resources.database, signed_in.user, project.id, name="GitHub Actions")
+    seeding = _load_seeding()
+    seeded = await seeding.seed_project(resources.database, project.id, seeding.fixed_now(), days=6, runs_a_day=4)
+    return Site(url, resources, signed_in.user, signed_in.token, token, project.id, seeded)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "these tests need Chromium on PATH (Debian: apt install chromium)"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        yield browser
+        await browser.close()
+
+
+type OpenContext = Callable[..., Awaitable[BrowserContext]]
+
+
+class Complaints(list[str]):
+    """What a page complained of: console errors, exceptions, failed requests; a test says which it expects."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda m: self.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.append(str(error)))
+
+
+@pytest.fixture
+async def complaints() -> AsyncIterator[Complaints]:
+    """Fails the test when a page complained."""
+    found = Complaints()
+    yield found
+    assert not found
+
+
+@pytest.fixture
+async def open_context(browser: Browser, site: Site, complaints: Complaints) -> AsyncIterator[OpenContext]:
+    opened: list[BrowserContext] = []
+
+    async def open_one(*, width: str = "wide", theme: str = "light", signed_in: bool = True) -> BrowserContext:
+        context = await browser.new_context(
+            viewport=WIDTHS[width], color_scheme=theme, base_url=site.url, reduced_motion="reduce"
+        )  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        context.on("page", complaints.watch)
+        if signed_in:
+            await context.add_cookies([{"name": "fluxbase_session", "value": site.session, "url": site.url}])
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        await context.close()
+
+
+@pytest.fixture
+async def page(open_context: OpenContext) -> Page:
+    """A tab of the seeded project's owner."""
+    return await (await open_context()).new_page()

@@ -1,0 +1,103 @@
+"""Every page in both themes and widths: no console errors, no horizontal overflow, no serious accessibility violation."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+PAGES = (
+    "", "?q=nothing+is+called+so", "?verdict=stable", "/runs", "/runs/{run}", "/runs/{outage}", "/flakes/{flaky}",
+    "/flakes/{broken}", "/flakes/{stable}", "/uploads", "/setup", "/settings", "/settings/keys",
+)  # fmt: skip
+ELSEWHERE = ("/?all", "/account", "/orgs/new", "/orgs/acme", "/orgs/acme/members", "/orgs/acme/audit", "/orgs/acme/settings", "/orgs/acme/projects/new")  # fmt: skip
+
+
+def addresses(site) -> list[str]:
+    tests = site.seeded.tests
+    names = {
+        "run": site.seeded.pull_request_run,
+        "outage": site.seeded.outage_run,
+        "flaky": tests["never_oversells[8 workers]"],
+        "broken": tests["weight_limits"],
+        "stable": tests["signs_in"],
+    }
+    empty = f"{site.url}/projects/{site.project_id + 1}"
+    return [site.base + path.format(**names) for path in PAGES] + [site.url + path for path in ELSEWHERE] + [empty]
+
+
+async def violations(page: Page) -> list[str]:
+    # By the debugger's door: our own policy forbids scripts that are not ours, and that must stay so.
+    await page.evaluate(AXE.read_text("utf-8"))
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{item['id']} ({item['impact']}): {node['html'][:160]} {node['failureSummary'][:200]}"
+        for item in found["violations"]
+        if item["impact"] in ("serious", "critical")
+        for node in item["nodes"][:3]
+    ]
+
+
+async def overflow(page: Page) -> int:
+    return await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("width", ["wide", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_every_page_is_accessible_and_fits(open_context, site, theme: str, width: str) -> None:
+    page = await (await open_context(theme=theme, width=width)).new_page()
+    wrong: list[str] = []
+    for address in addresses(site):
+        answer = await page.goto(address)
+        assert answer and answer.status == 200, address
+        if await overflow(page) > 0:
+            wrong.append(f"{address} is wider than the screen")
+        wrong += [f"{address}: {violation}" for violation in await violations(page)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_pages_for_strangers_are_accessible(open_context, theme: str) -> None:
+    page = await (await open_context(theme=theme, signed_in=False)).new_page()
+    for address in ("/signin", "/signup"):
+        await page.goto(address)
+        assert await violations(page) == []
+
+
+async def test_theme_is_kept(page, site) -> None:
+    await page.goto(site.base)
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = await page.evaluate(background)
+    await page.get_by_role("button", name="Switch between light and dark").click()
+    dark = await page.evaluate(background)
+    assert dark != light
+    await page.goto(f"{site.base}/runs")
+    assert await page.evaluate(background) == dark
+
+
+async def test_errors_are_pages(page, site, complaints) -> None:
+    for path in ("/projects/999999", "/projects/99999999999999999999", f"/projects/{site.project_id}/runs/99999999999", "/nowhere"):
+        answer = await page.goto(path)
+        assert answer.status == 404
+        await expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+        await expect(page.get_by_role("link", name="Go to the dashboard")).to_be_visible()
+    complaints.clear()  # the browser notes each 404
+
+
+async def test_dialog_asks_before_a_key_is_revoked(page, site) -> None:
+    await page.goto(f"{site.base}/settings/keys")
+    await page.get_by_role("button", name="Create API key").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill("Nightly")
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("heading", name="Your new key")).to_be_visible()
+    await page.get_by_role("button", name="Revoke Nightly").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("refused at once")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await page.get_by_role("button", name="Revoke Nightly").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    await expect(page.get_by_text("The key is revoked")).to_be_visible()
