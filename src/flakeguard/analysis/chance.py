@@ -96,12 +96,14 @@ def _by_chance(stretches: Sequence[Stretch], timeline: Timeline, config: Analysi
 
 def _only_fails(job: str, timeline: Timeline, config: AnalysisConfig) -> bool:
     failures = [failure for failure in timeline.failures if failure.run.job == job]
-    begun = failures[0].run.order
-    if any(o.passed for o in timeline.observations if o.run.job == job and o.run.order >= begun):
-        return False
     commits = {failure.run.commit for failure in failures}
-    passing_elsewhere = sum(bool(timeline.jobs_passing[commit] - {job}) for commit in commits)
-    return len(commits) >= config.broken_commits and passing_elsewhere >= config.broken_commits
+    if len(commits) < config.broken_commits:
+        return False
+    begun = failures[0].run.order
+    passes = [observation for observation in timeline.observations if observation.passed]
+    if any(passed.run.job == job and passed.run.order >= begun for passed in passes):
+        return False
+    return len(commits & {passed.run.commit for passed in passes}) >= config.broken_commits
 
 
 def _runs(contradictions: Sequence[Contradiction], stretches: Sequence[Stretch]) -> set[int]:
