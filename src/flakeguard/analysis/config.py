@@ -113,7 +113,7 @@ class AnalysisConfig:
     recovering_confidence: float = 0.95
     suspected_threshold: float = 0.8
     answer_threshold: float = 0.7
-    evidence_limit: int = 20
+    evidence_limit: int = 10
 
     def __post_init__(self) -> None:
         counts = (

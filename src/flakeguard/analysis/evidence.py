@@ -17,37 +17,29 @@ from flakeguard.reports.model import Outcome
 _REFERENCES = 5
 """Attempts named on each side of one piece of evidence; the oldest are kept."""
 
+_BAD = (Outcome.FAILED, Outcome.ERROR)
+_GOOD = (Outcome.PASSED,)
+
 
 def failing_attempts(observations: Iterable[Observation]) -> tuple[AttemptRef, ...]:
     """Name the failing attempts, at most five."""
-    found: list[AttemptRef] = []
-    for observation in observations:
-        if observation.failed:
-            run_id = observation.run.id
-            found += [
-                AttemptRef(run_id, number, outcome)
-                for number, outcome in enumerate(observation.attempts, 1)
-                if outcome.is_bad
-            ]
-            if len(found) >= _REFERENCES:
-                break
-    return tuple(found[:_REFERENCES])
+    return _named([observation for observation in observations if observation.failed], _BAD)
 
 
 def passing_attempts(observations: Iterable[Observation]) -> tuple[AttemptRef, ...]:
     """Name the passing attempts, at most five."""
-    found: list[AttemptRef] = []
-    for observation in observations:
-        if observation.passed:
-            run_id = observation.run.id
-            found += [
-                AttemptRef(run_id, number, outcome)
-                for number, outcome in enumerate(observation.attempts, 1)
-                if outcome is Outcome.PASSED
-            ]
-            if len(found) >= _REFERENCES:
-                break
-    return tuple(found[:_REFERENCES])
+    return _named([observation for observation in observations if observation.passed], _GOOD)
+
+
+def _named(observations: Sequence[Observation], outcomes: tuple[Outcome, ...]) -> tuple[AttemptRef, ...]:
+    return tuple(
+        [
+            AttemptRef(observation.run.id, number, outcome)
+            for observation in observations[:_REFERENCES]
+            for number, outcome in enumerate(observation.attempts, 1)
+            if outcome in outcomes
+        ][:_REFERENCES]
+    )
 
 
 def both_sides(kind: EvidenceKind, observations: Sequence[Observation], *, shared: bool = False) -> Evidence:

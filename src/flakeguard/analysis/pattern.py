@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, log1p
 
 from flakeguard.analysis.config import PatternModel
-from flakeguard.analysis.model import Observation
+from flakeguard.analysis.model import GREEN, Observation
 from flakeguard.analysis.posterior import log_beta
 from flakeguard.analysis.timeline import Stretch, Timeline
 
@@ -83,8 +83,10 @@ def _priced(stretches: tuple[Stretch, ...], timeline: Timeline, default_branch: 
     commits = {commit for stretch in stretches for commit in stretch.commits}
     failures = tuple(failure for stretch in stretches for failure in stretch.failures)
     price = _price_of_length(stretches, len(commits), default_branch, model)
-    elsewhere = {job for commit in commits for job in timeline.jobs_passing[commit]}
-    one_job = bool(elsewhere - {stretch.job for stretch in stretches})
+    failing = {stretch.job for stretch in stretches}
+    one_job = any(
+        colour & GREEN and job not in failing for commit in commits for job, colour in timeline.colours[commit].items()
+    )
     if one_job:
         price += log(model.one_job_share)
     elif len(stretches) > 1:

@@ -131,15 +131,10 @@ def _repair(failures: list[Observation], after: list[Observation], config: Analy
 
 def job_differences(timeline: Timeline, broken_commits: int) -> tuple[JobDifference, ...]:
     """Return the pairs of jobs that disagree, each agreeing with itself, on commits of the window."""
-    colours: dict[str, dict[str, int]] = {}
-    failing = {failure.run.commit for failure in timeline.failures}
-    for observation in timeline.observations:
-        run = observation.run
-        if run.commit in failing:
-            jobs = colours.setdefault(run.commit, {})
-            jobs[run.job] = jobs.get(run.job, 0) | observation.colour
     disagreements: dict[tuple[str, str], list[str]] = {}
-    for commit, jobs in colours.items():
+    for commit, jobs in timeline.colours.items():
+        if len(jobs) == 1:
+            continue
         for job in (job for job, colour in jobs.items() if colour == RED):
             for other in (other for other, colour in jobs.items() if colour == GREEN):
                 disagreements.setdefault((job, other), []).append(commit)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flakeguard.analysis.model import GREEN, RED, Observation
+from flakeguard.analysis.model import GREEN, MIXED, RED, Observation
 
 type Place = tuple[str, str]
 """Commit and job."""
@@ -19,22 +19,19 @@ class Contradiction:
     Attributes:
         place: commit and job.
         observations: all observations there, oldest first.
+        failures: those with a failing attempt.
         shared: every failure came with a mass failure of the test's group, so it may not be the test's own.
     """
 
     place: Place
     observations: tuple[Observation, ...]
+    failures: tuple[Observation, ...]
     shared: bool
 
     @property
     def commits(self) -> tuple[str, ...]:
         """The one commit."""
         return self.place[:1]
-
-    @property
-    def failures(self) -> tuple[Observation, ...]:
-        """The observations with a failing attempt."""
-        return tuple(observation for observation in self.observations if observation.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +66,14 @@ class Timeline:
         failures: those of them with a failing attempt.
         contradictions: oldest first.
         stretches: by branch and job, each oldest first.
-        jobs_passing: jobs that passed, for every commit with a failure.
+        colours: for every commit with a failure, what each job showed there.
     """
 
     observations: Sequence[Observation]
     failures: Sequence[Observation]
     contradictions: tuple[Contradiction, ...]
     stretches: tuple[Stretch, ...]
-    jobs_passing: dict[str, set[str]]
+    colours: dict[str, dict[str, int]]
 
 
 def trace(observations: Sequence[Observation], group: str) -> Timeline:
@@ -87,16 +84,17 @@ def trace(observations: Sequence[Observation], group: str) -> Timeline:
         group: the test's group in `Run.mass_failures`.
     """
     failures = [observation for observation in observations if observation.failed]
-    at_failures = _at_commits_of(failures, observations)
-    contradictions = tuple(_contradictions(failures, at_failures, group))
-    mixed = {contradiction.place for contradiction in contradictions}
-    red = [failure for failure in failures if failure.run.place not in mixed]
+    commits = {failure.run.commit for failure in failures}
+    at_failures = [observation for observation in observations if observation.run.commit in commits]
+    colours = _colours(at_failures)
+    mixed = {(commit, job) for commit, jobs in colours.items() for job, colour in jobs.items() if colour == MIXED}
+    red = [failure for failure in failures if failure.run.place not in mixed] if mixed else failures
     return Timeline(
         observations=observations,
         failures=failures,
-        contradictions=contradictions,
+        contradictions=tuple(_contradictions(at_failures, mixed, group)) if mixed else (),
         stretches=tuple(_stretches(red, observations, group)) if red else (),
-        jobs_passing=_jobs_passing(at_failures),
+        colours=colours,
     )
 
 
@@ -105,31 +103,23 @@ def is_shared(failures: Sequence[Observation], group: str) -> bool:
     return all(group in failure.run.mass_failures for failure in failures)
 
 
-def _at_commits_of(failures: Sequence[Observation], observations: Sequence[Observation]) -> list[Observation]:
-    commits = {failure.run.commit for failure in failures}
-    return [observation for observation in observations if observation.run.commit in commits]
+def _colours(observations: Sequence[Observation]) -> dict[str, dict[str, int]]:
+    colours: dict[str, dict[str, int]] = {}
+    for observation in observations:
+        commit, job = observation.run.place
+        jobs = colours.setdefault(commit, {})
+        jobs[job] = jobs.get(job, 0) | observation.colour
+    return colours
 
 
-def _contradictions(
-    failures: Sequence[Observation], at_failures: Sequence[Observation], group: str
-) -> Iterator[Contradiction]:
-    places: dict[Place, list[Observation]] = {failure.run.place: [] for failure in failures}
+def _contradictions(at_failures: Sequence[Observation], mixed: set[Place], group: str) -> Iterator[Contradiction]:
+    places: dict[Place, list[Observation]] = {}
     for observation in at_failures:
-        if observation.run.place in places:
-            places[observation.run.place].append(observation)
+        if observation.run.place in mixed:
+            places.setdefault(observation.run.place, []).append(observation)
     for place, found in places.items():
-        if any(observation.passed for observation in found):
-            failing = [observation for observation in found if observation.failed]
-            yield Contradiction(place, tuple(found), is_shared(failing, group))
-
-
-def _jobs_passing(at_failures: Sequence[Observation]) -> dict[str, set[str]]:
-    passing: dict[str, set[str]] = {}
-    for observation in at_failures:
-        jobs = passing.setdefault(observation.run.commit, set())
-        if observation.passed:
-            jobs.add(observation.run.job)
-    return passing
+        failing = tuple([observation for observation in found if observation.failed])
+        yield Contradiction(place, tuple(found), failing, is_shared(failing, group))
 
 
 def _stretches(red: Sequence[Observation], observations: Sequence[Observation], group: str) -> Iterator[Stretch]:
