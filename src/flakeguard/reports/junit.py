@@ -7,7 +7,8 @@ damage, and goes on behind the attempts that were already handed out:
 2. *repaired*: the same, with undecodable bytes replaced, illegal characters dropped, bare `<` and `&` escaped;
 3. *recovered*: libxml2's recovery, on the repaired text.
 
-A file that simply ends too early needs no other reading: what was complete is kept.
+A file that simply ends too early needs no other reading: what was complete is kept. Only a report of pytest that
+hides reruns (`hidden_reruns`) is read twice.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 from flakeguard.reports.building import AttemptBuilder, TooDeepError
 from flakeguard.reports.condensing import Condenser
+from flakeguard.reports.hidden_reruns import count_repeats, hides_reruns, with_reruns_failed
 from flakeguard.reports.model import DEFAULT_LIMITS, Limits, ParsedAttempt, ReportError, ReportInfo
 from flakeguard.reports.recovering import recover
 from flakeguard.reports.repairing import Repairer, with_legal_markup, without_illegal_characters
@@ -50,8 +52,16 @@ class JUnitReport(Iterator[ParsedAttempt]):
         return self._batches
 
     def _read(self, stream: BinaryIO) -> Iterator[list[ParsedAttempt]]:
-        """Try the readings in turn; a later one passes over what earlier ones handed out."""
+        """Read once; twice where attempts can only be understood by what follows them."""
         source = Source(stream)
+        if not hides_reruns(source):
+            yield from self._readings(source)
+            return
+        repeats = count_repeats(self._readings(source))
+        yield from with_reruns_failed(self._readings(source), repeats)
+
+    def _readings(self, source: Source) -> Iterator[list[ParsedAttempt]]:
+        """Try the readings in turn; a later one passes over what earlier ones handed out."""
         handed_out = 0
         for reading in (_strict, _repaired, _recovered):
             self.info.clear()
@@ -67,6 +77,8 @@ class JUnitReport(Iterator[ParsedAttempt]):
                         handed_out = seen
             except DamagedError:
                 continue
+            if source.damage:
+                builder.warn(source.damage)
             builder.finish()
             return
 

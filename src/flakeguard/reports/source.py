@@ -29,6 +29,12 @@ class Source:
             raise ReportError("empty_file", "the file is empty")
         self.encoding = detect_encoding(head)
 
+    @property
+    def damage(self) -> str | None:
+        """What was found wrong with the archive that the report came in."""
+        raw = getattr(self._stream, "raw", self._stream)
+        return getattr(raw, "damage", None)
+
     def pieces(self, errors: str = "strict") -> Iterator[str]:
         """The document without byte-order mark and XML declaration.
 
