@@ -77,7 +77,7 @@ class Home:
         if inside.exists() and self._reachable(inside):
             return inside.resolve()
         if self._reachable(self.path):
-            inside.mkdir(mode=0o711)
+            inside.mkdir(mode=0o711, exist_ok=True)  # another process may be as quick
             return inside
         outside = _SYSTEM_HOME / f"for-{hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:12]}"
         outside.mkdir(mode=0o711, parents=True, exist_ok=True)
