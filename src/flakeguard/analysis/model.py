@@ -67,6 +67,7 @@ class Run:
         mass_failures: groups of tests (usually classes) that failed together in this run.
         place: commit and job: within one place the same test must give the same outcome.
         stream: branch and job: the series in which a failure can begin and end.
+        order: place of the run in a history.
     """
 
     id: int
@@ -79,15 +80,12 @@ class Run:
     mass_failures: frozenset[str] = frozenset()
     place: tuple[str, str] = field(init=False, compare=False, repr=False)
     stream: tuple[str, str] = field(init=False, compare=False, repr=False)
+    order: tuple[datetime, bytes] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "place", (self.commit, self.job))
         object.__setattr__(self, "stream", (self.branch, self.job))
-
-    @property
-    def order(self) -> tuple[datetime, bytes]:
-        """Place of the run in a history."""
-        return self.executed_at, self.key
+        object.__setattr__(self, "order", (self.executed_at, self.key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,13 @@ class Repair:
 
     Attributes:
         failures: the failing observations, oldest first.
-        last: the last passing ones in a row since, oldest first (empty when it failed again just now).
-        passes: most passing runs in a row since.
+        last: the passing ones in a row that healed it, else the last in a row (none when it failed again just now).
         needed: passing runs in a row that prove the repair.
         healed: enough passes, on enough commits.
     """
 
     failures: tuple[Observation, ...]
     last: tuple[Observation, ...]
-    passes: int
     needed: int
     healed: bool
 
@@ -118,15 +116,15 @@ def _of_commits(series: Sequence[Observation], commits: Sequence[str]) -> list[O
 def _repair(failures: list[Observation], after: list[Observation], config: AnalysisConfig) -> Repair:
     old_rate = flake_rate(len(failures), len(failures), config.confidence)
     needed = max(passes_until_improbable(old_rate.low, config.confidence), config.broken_commits)
-    best = 0
-    healed = False
     row: list[Observation] = []
     for observation in after:
-        row = [] if observation.failed else [*row, observation]
-        best = max(best, len(row))
-        enough_commits = len({passed.run.commit for passed in row}) >= config.broken_commits
-        healed = healed or (len(row) >= needed and enough_commits)
-    return Repair(tuple(failures), tuple(row), best, needed, healed)
+        if observation.failed:
+            row.clear()
+            continue
+        row.append(observation)
+        if len(row) >= needed and len({passed.run.commit for passed in row}) >= config.broken_commits:
+            return Repair(tuple(failures), tuple(row), needed, healed=True)
+    return Repair(tuple(failures), tuple(row), needed, healed=False)
 
 
 def job_differences(timeline: Timeline, broken_commits: int) -> tuple[JobDifference, ...]:
