@@ -90,7 +90,7 @@ CREATE TABLE test_runs (
     executed_at     timestamptz NOT NULL,
     completed_at    timestamptz,
     tests           integer NOT NULL DEFAULT 0,      -- distinct tests that ran (skipped ones not counted)
-    failed          integer NOT NULL DEFAULT 0,      -- of these, last attempt failed or errored
+    failed          integer NOT NULL DEFAULT 0,      -- of these, failed or errored and never passed
     skipped         integer NOT NULL DEFAULT 0,
     flaked          integer NOT NULL DEFAULT 0,      -- of these, failed and passed within the run
     outage          boolean NOT NULL DEFAULT false,

@@ -7,6 +7,7 @@ Cost follows the number of tests in the run, never the length of the history.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,9 @@ from fluxbase.db import Connection, Database
 logger = structlog.get_logger(__name__)
 
 _BATCH_TESTS = 5_000
+_RECOMPUTE_TESTS = 250  # each brings every attempt of the lookback
 _OUTCOMES = tuple(Outcome)
+_PASSED, _FAILED, _ERROR, _ = map(int, _OUTCOMES)  # as the column has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ async def _judge_batch(
 def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
     outcomes: list[int] = row["outcomes"]
     known: list[int] = row["known_outcomes"] or []
-    windows = judge.merged(state.windows, run, pack([_OUTCOMES[number] for number in outcomes]))
+    windows = judge.merged(state.windows, run, _code(tuple(outcomes)))
     return Judged(
         state,
         windows,
@@ -119,12 +122,17 @@ def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
     )
 
 
+@lru_cache(maxsize=4096)
+def _code(outcomes: tuple[int, ...]) -> int:
+    return pack([_OUTCOMES[number] for number in outcomes])
+
+
 def _failed(outcomes: Sequence[int]) -> bool:
-    return Outcome.FAILED in outcomes or Outcome.ERROR in outcomes
+    return _FAILED in outcomes or _ERROR in outcomes
 
 
 def _flaked(outcomes: Sequence[int]) -> bool:
-    return Outcome.PASSED in outcomes and _failed(outcomes)
+    return _PASSED in outcomes and _failed(outcomes)
 
 
 async def _runs_of(connection: Connection, states: Any, also: set[int]) -> Mapping[int, Run]:
@@ -147,10 +155,11 @@ async def reanalyze_project(
     Works in batches, each its own transaction, so that uploads are not held up.
     """
     judged, last = 0, 0
+    size = _RECOMPUTE_TESTS if recompute else _BATCH_TESTS
     while True:
         async with database.transaction() as connection:
             await connection.execute(SQL["lock_project"], project_id)
-            page = [row[0] for row in await connection.fetch(SQL["page_of_tests"], project_id, last, _BATCH_TESTS)]
+            page = [row[0] for row in await connection.fetch(SQL["page_of_tests"], project_id, last, size)]
             if not page:
                 await connection.execute(SQL["notify"], f"{project_id}:")
                 return judged
@@ -168,8 +177,8 @@ async def _reanalyze_page(
     codes: dict[int, list[tuple[int, int]]] = {test: [] for test in page}
     outcomes: list[int]
     if recompute:
-        for test, run_id, outcomes in await connection.fetch(SQL["events_of_tests"], page):
-            codes[test].append((run_id, pack([_OUTCOMES[number] for number in outcomes])))
+        for test, run_id, outcomes in await connection.fetch(SQL["events_of_tests"], page, now - config.lookback):
+            codes[test].append((run_id, _code(tuple(outcomes))))
     runs = await _runs_of(connection, states.values(), {run_id for pairs in codes.values() for run_id, _ in pairs})
     judge = Judge(runs, default_branch=default_branch, now=now, config=config)
     judged: list[Judged] = []

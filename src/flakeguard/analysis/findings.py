@@ -1,10 +1,10 @@
 """An analysis as JSON, for the row and the API: reason, evidence, counts. Pure."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from flakeguard.analysis.model import Analysis, Evidence
+from flakeguard.analysis.model import Analysis, BrokenStreak, Counts, Evidence, JobDifference
 
 type Json = dict[str, Any]
 
@@ -16,10 +16,10 @@ def findings(analysis: Analysis) -> Json:
         "was": analysis.was,
         "suspicion": round(analysis.suspicion, 6),
         "above_threshold": analysis.above_threshold,
-        "counts": asdict(analysis.counts),
+        "counts": _flat(analysis.counts),
         "evidence": [evidence_as_json(piece) for piece in analysis.evidence],
-        "streaks": [asdict(streak) | {"since": streak.since.isoformat()} for streak in analysis.streaks],
-        "differences": [asdict(difference) for difference in analysis.differences],
+        "streaks": [_flat(streak) | {"since": streak.since.isoformat()} for streak in analysis.streaks],
+        "differences": [_flat(difference) for difference in analysis.differences],
         "passes_since": analysis.passes_since,
         "passes_needed": analysis.passes_needed,
         "first_contradiction": _time(analysis.first_contradiction),
@@ -34,6 +34,11 @@ def evidence_as_json(piece: Evidence) -> Json:
         "passed": [[ref.run_id, ref.attempt, int(ref.outcome)] for ref in piece.passed],
         "at": piece.at.isoformat(),
     }
+
+
+def _flat(value: BrokenStreak | Counts | JobDifference) -> Json:
+    """The fields of a value that holds nothing deeper (`asdict` copies each, and this runs for every failing test)."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -12,14 +12,13 @@ SELECT id, executed_at, key, sha, branch, job, variant, outage, mass_failures FR
 -- name: run_groups
 SELECT c.test_group,
        count(*) FILTER (WHERE NOT e.only_skipped) AS tests,
-       count(*) FILTER (WHERE e.last_outcome IN (1, 2)) AS failed,
+       count(*) FILTER (WHERE e.any_failed AND NOT e.any_passed) AS failed,
        count(*) FILTER (WHERE e.any_failed) AS ever_failed,
        count(*) FILTER (WHERE e.any_failed AND e.any_passed) AS flaked,
        count(*) FILTER (WHERE e.only_skipped) AS skipped
 FROM (
     SELECT test_case_id, bool_or(outcome IN (1, 2)) AS any_failed, bool_or(outcome = 0) AS any_passed,
-           bool_and(outcome = 3) AS only_skipped,
-           (array_agg(outcome ORDER BY report_key DESC, position DESC) FILTER (WHERE outcome <> 3))[1] AS last_outcome
+           bool_and(outcome = 3) AS only_skipped
     FROM flake_events WHERE run_id = $1 GROUP BY test_case_id
 ) e JOIN test_cases c ON c.id = e.test_case_id
 GROUP BY c.test_group
@@ -98,7 +97,7 @@ SELECT test_case_id FROM flake_stats WHERE project_id = $1 AND test_case_id > $2
 
 -- name: events_of_tests
 SELECT test_case_id, run_id, array_agg(outcome ORDER BY report_key, position) AS outcomes
-FROM flake_events WHERE test_case_id = ANY($1::bigint[])
+FROM flake_events WHERE test_case_id = ANY($1::bigint[]) AND executed_at >= $2
 GROUP BY test_case_id, run_id
 
 -- name: all_projects

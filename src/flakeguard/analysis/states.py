@@ -6,6 +6,7 @@ A test has two windows: one of all branches, one of the default branch. The seco
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.evaluate import evaluate_window
@@ -13,7 +14,7 @@ from flakeguard.analysis.model import Analysis, Run, Verdict
 from flakeguard.analysis.window import Decoder, OrderOf, merge, prune, quiet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Windows:
     """The packed windows of one test."""
 
@@ -42,7 +43,7 @@ class Windows:
         """These windows without runs older than `cutoff`."""
         return Windows.of(prune(self.everywhere, cutoff, order_of), prune(self.on_default, cutoff, order_of))
 
-    @property
+    @cached_property
     def quiet(self) -> bool:
         """Whether every run in them is a single pass."""
         return quiet(self.everywhere) and (self.default is None or quiet(self.default))
@@ -59,12 +60,14 @@ class Judge:
         self._now = now
         self._config = config
         self._quiet: dict[bytes, Analysis] = {}
-        self._pruned: dict[Windows, Windows] = {}
-        self._merged: dict[tuple[Windows, int, int], Windows] = {}
+        self._merged: dict[tuple[bytes, bytes | None, int, int], Windows] = {}
 
     def merged(self, windows: Windows, run: Run, code: int) -> Windows:
-        """The windows with one more run, without what the lookback no longer sees."""
-        key = (windows, run.id, code)
+        """The windows with one more run, without what the lookback no longer sees.
+
+        Tests that passed in the same runs have the same bytes, and get the same object.
+        """
+        key = (windows.everywhere, windows.default, run.id, code)
         if (known := self._merged.get(key)) is None:
             grown = windows.with_run(run, code, self._default_branch, self._order_of, self._config.window_size)
             known = self._merged[key] = self.pruned(grown)
@@ -72,9 +75,7 @@ class Judge:
 
     def pruned(self, windows: Windows) -> Windows:
         """The windows without what the lookback no longer sees."""
-        if (known := self._pruned.get(windows)) is None:
-            known = self._pruned[windows] = windows.since(self._now - self._config.lookback, self._order_of)
-        return known
+        return windows.since(self._now - self._config.lookback, self._order_of)
 
     def judge(self, windows: Windows, group: str) -> Analysis:
         """Verdict, score and evidence.
@@ -82,10 +83,10 @@ class Judge:
         What pull requests have pushed out of the window of all branches is still known of the default branch: a test
         that its own window proves broken there is broken.
         """
-        analysis = self._evaluate(windows.everywhere, group)
+        analysis = self._evaluate(windows, windows.everywhere, group)
         if windows.default is None or Verdict.BROKEN is analysis.verdict:
             return analysis
-        on_default = self._evaluate(windows.default, group)
+        on_default = self._evaluate(windows, windows.default, group)
         if on_default.verdict is not Verdict.BROKEN:
             return analysis
         streaks = [streak for streak in analysis.streaks if streak.branch != self._default_branch]
@@ -98,8 +99,8 @@ class Judge:
             streaks=(*on_default.streaks, *streaks),
         )
 
-    def _evaluate(self, window: bytes, group: str) -> Analysis:
-        if quiet(window):  # the group matters to failures only
+    def _evaluate(self, windows: Windows, window: bytes, group: str) -> Analysis:
+        if windows.quiet:  # the group matters to failures only
             if (known := self._quiet.get(window)) is None:
                 known = self._quiet[window] = self._fully(window, "")
             return known

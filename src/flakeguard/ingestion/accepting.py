@@ -1,7 +1,7 @@
 """Accept an upload: ingestion, contents and the work owed, in one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,10 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class IngestionState:
-    """What is known of an upload: `accepted`, then `stored`, then `analyzed`; `failed` says why in `error`."""
+    """What is known of an upload: `accepted`, then `stored`, then `analyzed`; `failed` says why in `error`.
+
+    `verdicts` counts the verdicts of its run's tests, once it is analysed.
+    """
 
     id: UUID
     project_id: int
@@ -47,6 +50,7 @@ class IngestionState:
     stored_at: datetime | None
     analyzed_at: datetime | None
     files: tuple[FileState, ...] = ()
+    verdicts: Mapping[str, int] | None = None
 
     @property
     def settled(self) -> bool:
@@ -110,4 +114,7 @@ async def find(connection: Connection, ingestion_id: UUID, *, with_files: bool =
     if row is None:
         return None
     files = await connection.fetch(_SQL["find_files"], ingestion_id) if with_files else []
-    return IngestionState(**dict(row), files=tuple(FileState(**dict(file)) for file in files))
+    verdicts = None
+    if row["state"] == "analyzed":
+        verdicts = {verdict: tests for verdict, tests in await connection.fetch(_SQL["verdicts"], row["run_id"])}
+    return IngestionState(**dict(row), files=tuple(FileState(**dict(file)) for file in files), verdicts=verdicts)

@@ -34,8 +34,7 @@ class Batch:
 
     def add(self, position: int, attempt: ParsedAttempt, variant: str) -> None:
         """Append one attempt."""
-        names = (storable(attempt.suite), storable(attempt.file), storable(attempt.class_name), storable(attempt.name))
-        case = identity_hash(names[0], names[1], names[2], names[3], variant)
+        case, names = _identity(attempt.suite, attempt.file, attempt.class_name, attempt.name, variant)
         self.cases[case] = names
         self.case_hashes.append(case)
         self.positions.append(position)
@@ -54,6 +53,13 @@ class Batch:
 
 
 _fingerprint = lru_cache(maxsize=4096)(fingerprint)
+
+
+@lru_cache(maxsize=50_000)
+def _identity(suite: str, file: str | None, class_name: str, name: str, variant: str) -> tuple[bytes, CaseNames]:
+    """The test case's hash and its names as they are stored; a project's tests come again with every upload."""
+    names = (storable(suite), storable(file), storable(class_name), storable(name))
+    return identity_hash(*names, variant), names
 
 
 def in_batches(attempts: Iterable[ParsedAttempt], variant: str) -> Iterator[Batch]:

@@ -20,6 +20,11 @@ FROM ingestions i WHERE i.id = $1
 SELECT filename, size_bytes, format, test_count, warnings, error
 FROM junit_files WHERE ingestion_id = $1 ORDER BY id
 
+-- name: verdicts
+SELECT s.verdict, count(*) AS tests FROM flake_stats s
+WHERE s.test_case_id IN (SELECT test_case_id FROM flake_events WHERE run_id = $1)
+GROUP BY s.verdict
+
 -- name: lock_for_processing
 SELECT id, project_id, state, meta, idempotency_key, correlation_id, created_at
 FROM ingestions WHERE id = $1 FOR UPDATE
@@ -38,7 +43,7 @@ INSERT INTO test_runs (project_id, key, provider, repository, external_run_id, r
                        sha, branch, event, pr_number, run_url, executed_at, completed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (project_id, key) DO UPDATE SET completed_at = greatest(test_runs.completed_at, excluded.completed_at)
-RETURNING id, executed_at
+RETURNING id, executed_at, NOT row_security_active('flake_events') AS may_copy
 
 -- name: known_cases
 SELECT id, identity_hash FROM test_cases WHERE project_id = $1 AND identity_hash = ANY($2::bytea[])

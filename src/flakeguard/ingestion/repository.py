@@ -11,15 +11,25 @@ from fluxbase.db import Connection, load
 
 SQL = load(__package__)
 
+_EVENT_COLUMNS = (
+    "project_id", "test_case_id", "run_id", "report_key", "position", "outcome", "duration_ms", "failure_id",
+    "executed_at", "created_at",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as the database knows it. `executed_at` is that of its first upload."""
+    """A run as the database knows it.
+
+    `executed_at` is that of its first upload. `may_copy` is whether this connection's role stands above RLS, under which
+    PostgreSQL refuses COPY (managed servers grant nobody that).
+    """
 
     id: int
     project_id: int
     variant: str
     executed_at: datetime
+    may_copy: bool
 
 
 async def upsert_run(
@@ -33,18 +43,30 @@ async def upsert_run(
         meta.executed_at(arrival), meta.completed_at,
     )  # fmt: skip
     assert row is not None  # noqa: S101 -- ON CONFLICT DO UPDATE always returns its row
-    return StoredRun(row["id"], project_id, meta.job_variant, row["executed_at"])
+    return StoredRun(row["id"], project_id, meta.job_variant, row["executed_at"], row["may_copy"])
 
 
 async def store_batch(connection: Connection, run: StoredRun, report_key: int, batch: Batch, arrival: datetime) -> None:
     """Store one batch of attempts, with the test cases and failure texts it is the first to name."""
     cases = await _case_ids(connection, run, batch)
     failures = await _failure_ids(connection, run.project_id, batch)
-    await connection.execute(
-        SQL["add_events"], run.project_id, run.id, report_key, run.executed_at, arrival,
+    columns = (
         [cases[case] for case in batch.case_hashes], batch.positions, batch.outcomes, batch.durations_ms,
         [None if key is None else failures[key] for key in batch.failure_digests],
     )  # fmt: skip
+    if not run.may_copy:
+        await connection.execute(
+            SQL["add_events"], run.project_id, run.id, report_key, run.executed_at, arrival, *columns
+        )
+        return
+    await connection.copy_records_to_table(
+        "flake_events",
+        columns=_EVENT_COLUMNS,
+        records=(
+            (run.project_id, case, run.id, report_key, position, outcome, duration, failure, run.executed_at, arrival)
+            for case, position, outcome, duration, failure in zip(*columns, strict=True)
+        ),
+    )
 
 
 async def add_report(connection: Connection, run_id: int, digest: bytes, ingestion_id: UUID) -> int | None:

@@ -38,7 +38,7 @@ async def ingest_junit(
     await limiter_of(request).check("ingest", key.prefix, per_minute=settings.rate_limit_rpm)
     ingestion_id = await _receive_and_accept(request, settings, database, key)
     seconds = min(wait, settings.max_wait_seconds)
-    return success(request, _receipt(await _wait_for(database, key.claims, ingestion_id, seconds)), status=202)
+    return success(request, _receipt(settings, await _wait_for(database, key.claims, ingestion_id, seconds)), status=202)
 
 
 async def _receive_and_accept(
@@ -65,7 +65,7 @@ async def get_ingestion(
     database: Database = request.app.state.resources.database
     claims = await _reader(request, database, user)
     state = await _wait_for(database, claims, ingestion_id, min(wait, settings.max_wait_seconds))
-    return success(request, _description(state))
+    return success(request, _description(settings, state))
 
 
 async def _reader(request: Request, database: Database, user: OptionalUser) -> Claims:
@@ -93,19 +93,22 @@ async def _wait_for(database: Database, claims: Claims, ingestion_id: UUID, seco
         pause = min(pause * 1.5, _SLOWEST_LOOK_SECONDS)
 
 
-def _receipt(state: IngestionState) -> dict[str, Any]:
+def _receipt(settings: FlakeGuardSettings, state: IngestionState) -> dict[str, Any]:
+    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
     return {
         "ingestion_id": str(state.id),
         "stored": {"junit_files": state.junit_files, "test_results": state.test_results},
         "flake_events_created": state.flake_events_created,
         "state": state.state,
         "run_id": state.run_id,
+        "verdicts": state.verdicts,
+        "dashboard_url": state.run_id and f"{base}/projects/{state.project_id}/runs/{state.run_id}",
         "warnings": _warnings(state),
     }
 
 
-def _description(state: IngestionState) -> dict[str, Any]:
-    return _receipt(state) | {
+def _description(settings: FlakeGuardSettings, state: IngestionState) -> dict[str, Any]:
+    return _receipt(settings, state) | {
         "project_id": state.project_id,
         "meta": state.meta,
         "error": state.error,

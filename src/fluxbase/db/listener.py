@@ -38,10 +38,14 @@ class Listener:
 
     async def _listen_once(self) -> None:
         inbox: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+            inbox.put_nowait(str(payload))
+
         connection = await asyncpg.connect(self._dsn)
         try:
             connection.add_termination_listener(lambda _connection: inbox.put_nowait(None))
-            await connection.add_listener(self._channel, lambda *heard: inbox.put_nowait(str(heard[-1])))
+            await connection.add_listener(self._channel, hear)
             inbox.put_nowait("")
             while (payload := await inbox.get()) is not None:
                 outcome = self._handler(payload)

@@ -25,6 +25,8 @@ async def test_an_upload_becomes_attempts_and_verdicts(
     assert receipt["state"] == "analyzed"
     assert receipt["stored"] == {"junit_files": 1, "test_results": 5}
     assert receipt["flake_events_created"] == 1
+    assert receipt["verdicts"] == {"flaky": 1, "unproven": 3}
+    assert receipt["dashboard_url"].endswith(f"/projects/{tenant.project.id}/runs/{receipt['run_id']}")
 
     listing = await client.get(f"/api/v1/projects/{tenant.project.id}/flakes", headers=tenant.as_user)
     verdicts = {flake["name"]: flake["verdict"] for flake in data(listing, 200)["flakes"]}

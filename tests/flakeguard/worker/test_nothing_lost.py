@@ -1,0 +1,115 @@
+"""What was accepted is finished, whatever happens to Redis or to a job in between."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from flakeguard.ingestion import processing
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker import outbox, retry_policy, runner
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.outbox import dead_jobs, revive
+from flakeguard.worker.publishing import Publisher
+from flakeguard.worker.runner import running_worker
+from fluxbase.resources import Resources
+
+from ..conftest import Tenant
+from ..uploads import PASS, data, report, upload
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "ENQUEUE_AGAIN_AFTER", timedelta(seconds=0.5))
+    monkeypatch.setattr(outbox, "_LOOK_EVERY_SECONDS", 0.3)
+    monkeypatch.setattr(retry_policy, "RETRY_DELAY_MS", 20)
+
+
+async def states(resources: Resources) -> list[str]:
+    async with resources.database.transaction() as connection:
+        return [row["state"] for row in await connection.fetch("SELECT state FROM ingestions")]
+
+
+async def until(resources: Resources, wanted: list[str]) -> None:
+    async with asyncio.timeout(30):
+        while sorted(await states(resources)) != sorted(wanted):  # noqa: ASYNC110 -- the state is in the database
+            await asyncio.sleep(0.05)
+
+
+async def test_flushing_redis_loses_nothing(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings
+) -> None:
+    for number in range(3):
+        data(await upload(client, tenant.as_key, report({f"t{number}": PASS}), wait=0))
+    relay = outbox.Relay(resources, Publisher(resources.redis))
+    assert await relay.relay_once() == 3
+    await resources.redis.flushdb()
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        await until(resources, ["analyzed"] * 3)
+    async with resources.database.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+        assert await connection.fetchval("SELECT count(*) FROM flake_events") == 3
+
+
+async def test_a_job_that_fails_is_tried_again_and_stores_once(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, monkeypatch
+) -> None:
+    """It breaks after the attempts are stored, before the transaction ends: nothing of the first try may stay."""
+    tries = 0
+    real = processing.owe
+
+    async def breaks_once(*arguments, **named):
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise OSError("the network went away")
+        await real(*arguments, **named)
+
+    monkeypatch.setattr(processing, "owe", breaks_once)
+    registry = CollectorRegistry()
+    async with running_worker(resources, settings, WorkerMetrics(registry)):
+        receipt = data(await upload(client, tenant.as_key, report({"a": PASS, "b": PASS})))
+    assert receipt["state"] == "analyzed"
+    assert tries == 2
+    assert (
+        registry.get_sample_value("flakeguard_worker_job_retries_total", {"queue": "runs:ingest", "error": "OSError"})
+        == 1
+    )
+    assert (
+        registry.get_sample_value(
+            "flakeguard_worker_jobs_processed_total", {"queue": "runs:analyze", "status": "completed"}
+        )
+        == 1
+    )
+    async with resources.database.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM flake_events") == 2
+
+
+async def test_a_job_that_keeps_failing_is_given_up_with_its_cause_and_can_be_revived(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, monkeypatch
+) -> None:
+    real = processing.owe
+
+    async def breaks(*_arguments, **_named):
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(processing, "owe", breaks)
+    publisher = Publisher(resources.redis)
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        receipt = data(await upload(client, tenant.as_key, report({"a": PASS})))
+        assert receipt["state"] == "failed"
+        async with resources.database.transaction() as connection:
+            (dead,) = await dead_jobs(connection)
+        assert "disk on fire" in dead["error"]
+
+        monkeypatch.setattr(processing, "owe", real)
+        async with resources.database.transaction() as connection:
+            (revived,) = await revive(connection)
+            await publisher.forget(*revived)
+        await until(resources, ["analyzed"])
+
+
+def test_the_runner_gives_bullmq_the_same_delays() -> None:
+    assert 16 <= runner._backoff_ms(1, "flakeguard", None, None) <= 20
