@@ -92,6 +92,7 @@ def camel(name: str) -> str:
 def _split(event: EventDict) -> tuple[str, str, str, dict[str, Any]]:
     level = str(event.pop("level", "info"))
     message, time = str(event.pop("event", "")), str(event.pop("time", ""))
+    event.pop("color_message", None)  # uvicorn's second spelling of its message, with terminal colours in it
     return _NAMES.get(level, level), time, message, {camel(name): value for name, value in event.items()}
 
 

@@ -109,6 +109,13 @@ def test_libraries_speak_the_same_way(lines):
     assert "ValueError: invalid literal" in second["exception"]
 
 
+def test_uvicorns_coloured_copy_of_a_message_is_left_out(lines):
+    read = lines()
+    logging.getLogger("uvicorn.error").info("Started", extra={"color_message": "\x1b[36mStarted\x1b[0m"})
+    assert "color" not in read()[0].lower()
+    assert json.loads(read()[0])["msg"] == "Started"
+
+
 def test_secrets_do_not_reach_the_log(lines):
     read = lines(format=LogFormat.TEXT)
     logger = structlog.get_logger()
