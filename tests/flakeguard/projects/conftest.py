@@ -10,7 +10,7 @@ from fluxbase.auth.accounts import Accounts, Client
 from fluxbase.monitoring import Metrics, configure_logging
 from fluxbase.ratelimit import RateLimiter
 
-from .serving import PASSWORD, Person, make_app
+from .serving import PASSWORD, Person, app_on
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def cheap_passwords(monkeypatch):
 
 @pytest.fixture
 def app(settings, resources):
-    return make_app(settings, resources)
+    return app_on(settings, resources)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """FlakeGuard's API without its other rooms, and people in organisations to call it."""
 
+import functools
 from dataclasses import dataclass
 
 import httpx
@@ -15,10 +16,16 @@ PASSWORD = "correct horse battery"
 ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
 
 
-def make_app(settings, resources) -> FastAPI:
+def app_on(settings, resources) -> FastAPI:
+    """One application for all tests (FastAPI takes a while to prepare its routes), on this test's servers."""
+    app = _make_app(settings)
+    app.state.settings, app.state.resources, app.state.rate_limiter = settings, resources, None
+    return app
+
+
+@functools.cache
+def _make_app(settings) -> FastAPI:
     app = FastAPI()
-    app.state.settings = settings
-    app.state.resources = resources
     app.state.account_hooks = HOOKS
     http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs", "/api/v1/projects"))
     app.include_router(auth_router)

@@ -127,7 +127,8 @@ async def evidence(tenant, owner):
                 VALUES (p, 'h', 's', 'c', 'n') RETURNING id INTO c;
             INSERT INTO failures (project_id, digest, fingerprint) VALUES (p, 'd', 'f');
             INSERT INTO flake_events
-                (project_id, test_case_id, run_id, report_key, position, outcome, executed_at, created_at) VALUES (p, c, r, 1, 1, 0, now(), now());
+                (project_id, test_case_id, run_id, report_key, position, outcome, executed_at, created_at)
+                VALUES (p, c, r, 1, 1, 0, now(), now());
             INSERT INTO flake_stats (test_case_id, project_id, first_seen_at, last_seen_at) VALUES (c, p, now(), now());
             INSERT INTO verdict_changes (project_id, test_case_id, to_verdict, score) VALUES (p, c, 'flaky', 0.5);
         END $$

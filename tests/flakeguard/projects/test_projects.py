@@ -74,6 +74,5 @@ async def test_a_deleted_project_leaves_nothing_behind(tenant, owner, monkeypatc
     last = data(await acme.owner.get("/orgs/acme/audit"))["events"][0]
     assert (last["action"], last["metadata"]["slug"]) == ("project.deleted", "shop")
 
-
     with pytest.raises(InvalidApiKeyError):
         await api_keys.authenticate_key(acme.owner.app.state.resources.database, f"Bearer {key['token']}")
