@@ -1,6 +1,8 @@
 # Every target sets up what it needs first. Nothing has to be installed by hand but a Python 3.12 or newer.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-postgres16 check lint types imports bench chaos lock clean
+# Where bytecode is not written, every start compiles thousands of modules again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST = .venv/bin/python -m pytest
 
 help: ## what there is

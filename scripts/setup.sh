@@ -45,7 +45,7 @@ if [ "$(cat "$VENV/.setup" 2>/dev/null)" != "$inputs" ]; then
     [ -x "$VENV/bin/uv" ] || "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
         --require-hashes -r requirements-uv.lock
     echo "setup: installing locked packages into $VENV"
-    VIRTUAL_ENV=$VENV "$VENV/bin/uv" pip sync --quiet --require-hashes requirements.lock
+    VIRTUAL_ENV=$VENV "$VENV/bin/uv" pip sync --quiet --compile-bytecode --require-hashes requirements.lock
     VIRTUAL_ENV=$VENV "$VENV/bin/uv" pip install --quiet --no-deps --editable .
     echo "$inputs" >"$VENV/.setup"
 fi

@@ -1,6 +1,7 @@
 """`flakeguard up` as a user starts it, in a folder of its own, to be hurt."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,8 +54,8 @@ class Up:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None) -> Iterator[Up]:
-    """Start, wait until it answers, and stop with Ctrl-C."""
+def running(home: Path, port: int | None = None, *, moved_aside: bool = False) -> Iterator[Up]:
+    """Start, wait until it answers, and stop with Ctrl-C. `moved_aside`: the port is busy, take the one it names."""
     port = port or free_port()
     log = home / "up.log"
     home.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,9 @@ def running(home: Path, port: int | None = None) -> Iterator[Up]:
         )  # fmt: skip
     up = Up(home, port, log, process)
     try:
+        if moved_aside:
+            until(lambda: "is busy: using" in log.read_text(), READY_SECONDS, log.read_text)
+            up.port = int(re.findall(r"is busy: using (\d+)", log.read_text())[-1])
         until(lambda: answers(up), READY_SECONDS, log.read_text)
         yield up
     finally:

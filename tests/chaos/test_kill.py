@@ -3,6 +3,8 @@
 import json
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -12,18 +14,21 @@ UPLOADS = 60
 TESTS = 40
 
 
-def sign_up(up: Up) -> tuple[httpx.Client, str, int]:
+@contextmanager
+def signed_up(up: Up) -> Iterator[tuple[httpx.Client, str, int]]:
     """An account with a project; a client signed in as it, the project's key and number."""
-    client = httpx.Client(base_url=up.url, timeout=30, trust_env=False)
-    answer = client.post("/api/v1/auth/signup", json={"email": "ada@example.com", "password": "correct horse battery"})
-    client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    client.cookies.clear()
-    organization = client.post("/api/v1/orgs", json={"name": "Chaos"}).json()["data"]
-    project = client.post(
-        f"/api/v1/orgs/{organization['slug']}/projects", json={"name": "Shop", "slug": "shop"}
-    ).json()["data"]
-    key = client.post(f"/api/v1/projects/{project['id']}/api-keys", json={"name": "CI"}).json()["data"]
-    return client, key["token"], project["id"]
+    with httpx.Client(base_url=up.url, timeout=30, trust_env=False) as client:
+        answer = client.post(
+            "/api/v1/auth/signup", json={"email": "ada@example.com", "password": "correct horse battery"}
+        )
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        client.cookies.clear()
+        organization = client.post("/api/v1/orgs", json={"name": "Chaos"}).json()["data"]
+        project = client.post(
+            f"/api/v1/orgs/{organization['slug']}/projects", json={"name": "Shop", "slug": "shop"}
+        ).json()["data"]
+        key = client.post(f"/api/v1/projects/{project['id']}/api-keys", json={"name": "CI"}).json()["data"]
+        yield client, key["token"], project["id"]
 
 
 def send(up: Up, token: str, number: int) -> str | None:
@@ -50,8 +55,7 @@ def send(up: Up, token: str, number: int) -> str | None:
 
 def test_killing_api_and_worker_loses_nothing() -> None:
     draw = random.Random(7)
-    with temporary_home() as home, running(home) as up:
-        client, token, project = sign_up(up)
+    with temporary_home() as home, running(home) as up, signed_up(up) as (client, token, project):
         accepted = set()
         for number in range(UPLOADS):
             accepted.add(send(up, token, number))
@@ -80,14 +84,16 @@ def test_killing_api_and_worker_loses_nothing() -> None:
 
 def test_killing_the_supervisor_leaves_servers_to_join_and_nothing_is_lost() -> None:
     with temporary_home() as home:
-        with running(home) as up:
-            client, token, _project = sign_up(up)
+        with running(home) as up, signed_up(up) as (client, token, _project):
+            session = client.headers["Authorization"]
             first = send(up, token, 1)
             api = up.child("serve", "api")
             up.process.kill()
             up.process.wait(10)
             assert api is not None
             api.wait(30)  # its roles notice and end
-        with running(home) as again:
-            client.base_url = again.url
+        with (
+            running(home) as again,
+            httpx.Client(base_url=again.url, headers={"Authorization": session}, trust_env=False) as client,
+        ):
             until(lambda: client.get(f"/api/v1/ingestions/{first}").json()["data"]["state"] == "analyzed", 120)

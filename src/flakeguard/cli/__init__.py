@@ -38,7 +38,9 @@ COMMANDS: dict[str, Entry] = {
     "parse": Entry("flakeguard.cli.parse:parse", "Say what is understood of each report. Needs no server."),
     "scan": Entry("flakeguard.cli.scan:scan", "Judge folders of reports: flaky, broken, slow. Needs no server."),
     "upload": Entry("flakeguard.cli.upload:upload", "Send test reports from any CI to a FlakeGuard server."),
+    "explain": Entry("flakeguard.cli.explain:explain", "Is it my change? Each failure of a run, answered with odds."),
     "up": Entry("flakeguard.cli.up:up", "Run everything on this machine: servers, API, dashboard, worker."),
+    "demo": Entry("flakeguard.cli.demo:demo", "Fill a project with a believable history to look around in."),
     "serve": Entry("flakeguard.cli.serve:app", "Run one role: the API or the dashboard."),
     "worker": Entry("flakeguard.cli.worker:worker", "Parse uploads and judge tests."),
     "analyze": Entry("flakeguard.cli.analyze:analyze", "Judge a project's tests again, now."),
@@ -88,7 +90,7 @@ def load(name: str, entry: Entry) -> Any:
         fail(
             ExitCode.USAGE,
             f"`flakeguard {name}` needs the Python package {error.name}, which is not installed.",
-            hint=f'Install the server\'s packages: pip install "{DISTRIBUTION}[server,embedded]"',
+            hint="Install its extras from the checkout: python -m pip install '.[server,embedded]'",
         )
     if isinstance(found, typer.Typer):
         group = typer.main.get_command(found)
