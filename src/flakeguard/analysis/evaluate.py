@@ -143,17 +143,29 @@ class _Findings:
 def _is_broken(failures: Sequence[Observation], chance: Chance, config: AnalysisConfig) -> bool:
     """Whether failures at a branch's end are conclusive, also against what else is known of the test.
 
-    A suspicion yields to failures on enough commits; a proven flake only to more than its own rate explains.
+    A proven flake is broken only by more failures than its own rate explains. So is a suspected one with as many
+    earlier incidents as commits make broken; any weaker suspicion yields to failures on enough commits.
     """
     if not is_conclusive(failures, config.broken_commits):
         return False
-    if not chance.proven:
-        return not chance.suspected or on_enough_commits(failures, config.broken_commits)
+    if chance.proven:
+        return _predicted(failures, chance) < 1 - config.broken_confidence
+    if not chance.suspected:
+        return True
+    if not on_enough_commits(failures, config.broken_commits):
+        return False
+    ending = {failure.run.id for failure in failures}
+    earlier = sum(
+        ending.isdisjoint(failure.run.id for failure in incident.failures) for incident in chance.split.chance
+    )
+    return earlier < config.broken_commits or _predicted(failures, chance) < 1 - config.confidence
+
+
+def _predicted(failures: Sequence[Observation], chance: Chance) -> float:
+    """Chance that the test fails so often in a row by the rate of its other flakes."""
     put_down_to_chance = {failure.run.id for failure in chance.failures}
     flaked = sum(failure.run.id in put_down_to_chance for failure in failures)
-    before = chance.split.runs - flaked
-    predicted = predicted_failures(len(failures), chance.split.flaked - flaked, before)
-    return predicted < 1 - config.broken_confidence
+    return predicted_failures(len(failures), chance.split.flaked - flaked, chance.split.runs - flaked)
 
 
 def _repair(timeline: Timeline, main: str, config: AnalysisConfig) -> Repair | None:

@@ -112,6 +112,12 @@ def test_failures_at_the_end_of_a_flaky_test_are_broken_when_its_rate_does_not_e
     assert analyse("P*20 FP P*20 F F F").verdict is Verdict.BROKEN
 
 
+def test_a_suspicion_gives_way_to_three_commits_unless_it_is_strong():
+    assert analyse("P*5 F F F P F F F").verdict is Verdict.BROKEN
+    assert analyse("P F P F P F P F P F F F").verdict is Verdict.SUSPECTED
+    assert analyse("P*9 F P*9 F P*9 F P*9 F F F").verdict is Verdict.BROKEN
+
+
 def test_a_test_alone_on_a_branch_says_so():
     analysis = analyse("P*10 x:F x:F x:F")
     assert analysis.broken_branches == ("x",)
