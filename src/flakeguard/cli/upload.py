@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
 import typer
 
 from flakeguard.cli import upload_messages as messages
 from flakeguard.cli.ci_environment import CiContext, detect
+from flakeguard.cli.connecting import LOCAL_URL, github_event, server_address
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, progress, stdout, warn
 from flakeguard.reports.sniffing import can_be_report
 from flakeguard.uploading import batches, checkout, credentials, files, meta
@@ -29,9 +28,6 @@ from flakeguard.uploading.client import (
 )
 from flakeguard.uploading.files import ReportFile
 from flakeguard.uploading.waiting import FINAL_STATES, wait_for
-
-LOCAL_URL = "http://127.0.0.1:3000"
-"""Where `flakeguard up` listens; used outside CI when no address is given."""
 
 _WHERE = "Where to"
 _WHAT = "Which run (read from CI where it can be)"
@@ -156,7 +152,7 @@ def upload(
     Buildkite and Azure Pipelines; options go before them. Fails loudly: 3 nothing matched, 4 refused, 5
     unreachable, 6 no key.
     """
-    context = detect(os.environ, _github_event())
+    context = detect(os.environ, github_event())
     chosen, skipped = _choose(patterns, min_files)
     stated = meta.Stated(
         sha=sha,
@@ -174,7 +170,7 @@ def upload(
     result = Result(len(chosen), [file.name for file in skipped], _meta(project, stated, context, chosen))
     _warn_about(result, skipped, chosen, context)
     parts = batches.cut(chosen, max_files=max_files, max_bytes=max_bytes)
-    server = _server(url, context)
+    server = server_address(url, context)
     if dry_run:
         _show_plan(result, parts, server, as_json=as_json)
         return
@@ -262,39 +258,12 @@ def _warn_about(
         result.warn("The branch under test is not known; verdicts by branch will miss this run.", "Give --branch NAME.")
 
 
-def _github_event() -> Mapping[str, Any] | None:
-    path = os.environ.get("GITHUB_EVENT_PATH")
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8")) if path else None
-    except (OSError, ValueError):
-        warn(
-            "The event file that GITHUB_EVENT_PATH names cannot be read.",
-            hint="On a pull request, give --sha: GITHUB_SHA is the merge commit there.",
-        )
-        return None
-    return cast("Mapping[str, Any]", document) if isinstance(document, dict) else None
-
-
 def _event_written_at() -> datetime | None:
     """Return when GitHub's runner wrote the event file: the job's start, told nowhere else."""
     path = os.environ.get("GITHUB_EVENT_PATH")
     if not path or not Path(path).exists():
         return None
     return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
-
-
-def _server(url: str, context: CiContext | None) -> str:
-    if not url and context:
-        fail(ExitCode.USAGE, "The server's address is not known.", hint="Set FLAKEGUARD_URL or give --url.")
-    address = (url or LOCAL_URL).rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        fail(ExitCode.USAGE, "--url is no http or https address, such as https://flakeguard.example.com.")
-    if parts.username or parts.password:
-        fail(ExitCode.USAGE, "--url must hold no user and password.", hint="The project key is the credential.")
-    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
-        warn(f"{address} is not encrypted: the project key can be read on the way.", hint="Use https.")
-    return address
 
 
 def _key(key_file: Path | None, context: CiContext | None, *, allow_missing: bool) -> str | None:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from flakeguard.projects import api_keys, projects, schemas
 from flakeguard.projects.dependencies import DatabaseOf, ProjectReader
+from flakeguard.projects.model import Scope
 from fluxbase.auth import CurrentUser
 from fluxbase.http import success
 
@@ -16,6 +17,14 @@ router = APIRouter(prefix="/api/v1/projects", tags=["projects"])
 async def list_mine(request: Request, *, user: CurrentUser, database: DatabaseOf) -> Response:
     """Those of all the user's organisations."""
     return success(request, await projects.list_mine(database, user))
+
+
+@router.get("/current", summary="The API key's project")
+async def read_current(request: Request, *, database: DatabaseOf) -> Response:
+    """For keys with the scope `results:read`, which do not know the number of their project."""
+    key = await api_keys.authenticate_key(database, request.headers.get("authorization"))
+    key.require(Scope.RESULTS_READ)
+    return success(request, key.project)
 
 
 @router.get("/{project_id}", summary="One project")

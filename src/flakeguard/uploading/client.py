@@ -147,6 +147,11 @@ class IngestClient:
         params = {"wait": int(min(wait_seconds, _LONGEST_POLL_SECONDS))}
         return self._retrying()(self._request, "GET", f"{INGESTION_PATH}/{ingestion_id}", params=params)
 
+    def read(self, path: str, **params: Any) -> dict[str, Any]:
+        """Return the `data` of a GET. Raises as `send` does; parameters that are None are left out."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._retrying()(self._request, "GET", path, params=given)
+
     def _send_once(self, meta: Mapping[str, Any], files: Sequence[ReportFile]) -> dict[str, Any]:
         opened: list[GzipReader] = []
         parts: list[tuple[str, Any]] = [("meta", (None, json.dumps(meta).encode(), "application/json"))]

@@ -1,0 +1,45 @@
+"""What every command that asks a server begins with: its address, and what CI says of the run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from flakeguard.cli.ci_environment import CiContext
+from flakeguard.cli.output import ExitCode, fail, warn
+
+LOCAL_URL = "http://127.0.0.1:3000"
+"""Where `flakeguard up` listens; used outside CI when no address is given."""
+
+
+def github_event() -> Mapping[str, Any] | None:
+    """Return the document that GITHUB_EVENT_PATH names; None when there is none, with a warning when it is damaged."""
+    path = os.environ.get("GITHUB_EVENT_PATH")
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError):
+        warn(
+            "The event file that GITHUB_EVENT_PATH names cannot be read.",
+            hint="On a pull request, give --sha: GITHUB_SHA is the merge commit there.",
+        )
+        return None
+    return cast("Mapping[str, Any]", document) if isinstance(document, dict) else None
+
+
+def server_address(url: str, context: CiContext | None) -> str:
+    """Return the server's address without its last slash; leave with 2 when it is none, or not known in CI."""
+    if not url and context:
+        fail(ExitCode.USAGE, "The server's address is not known.", hint="Set FLAKEGUARD_URL or give --url.")
+    address = (url or LOCAL_URL).rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        fail(ExitCode.USAGE, "--url is no http or https address, such as https://flakeguard.example.com.")
+    if parts.username or parts.password:
+        fail(ExitCode.USAGE, "--url must hold no user and password.", hint="The project key is the credential.")
+    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        warn(f"{address} is not encrypted: the project key can be read on the way.", hint="Use https.")
+    return address
