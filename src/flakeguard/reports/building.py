@@ -9,7 +9,7 @@ from typing import Literal
 
 from flakeguard.reports.executions import Execution
 from flakeguard.reports.frameworks import FormatEvidence
-from flakeguard.reports.identity import normalise_file
+from flakeguard.reports.identity import normalise_file, normalise_suite
 from flakeguard.reports.model import (
     SUITE_SEPARATOR,
     Limits,
@@ -214,10 +214,10 @@ class AttemptBuilder:
         self._evidence.suite(attributes)
         self._notice_timestamp(attributes)
         self._suites.append((self._suite, self._file))
-        own = self._name(attributes.get("name", ""))
+        own = self._name(normalise_suite(attributes.get("name", "")))
         # Playwright writes the project (a browser, say) here; the same test of two projects is two tests.
         project = attributes.get("hostname", "") if self._evidence.is_playwright else ""
-        parts = (self._suite, self._name(project), self._normalised(own) or "")
+        parts = (self._suite, self._name(project), own)
         self._suite = SUITE_SEPARATOR.join(part for part in parts if part)
         if file := attributes.get("file") or attributes.get("filepath"):
             self._file = self._normalised(file)

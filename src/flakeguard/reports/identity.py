@@ -34,6 +34,11 @@ def normalise_file(path: str) -> str:
     return path.removeprefix("./")
 
 
+def normalise_suite(name: str) -> str:
+    """A suite's name, without a CI workspace in front when it is a path (PHPUnit and Playwright name suites so)."""
+    return normalise_file(name) if _CI_WORKSPACES.match(name.replace("\\", "/")) else name
+
+
 def identity_hash(suite: str, file: str | None, class_name: str, name: str, variant: str = "") -> bytes:
     """Sixteen bytes that name a test case for ever.
 

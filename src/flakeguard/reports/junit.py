@@ -53,7 +53,7 @@ class JUnitReport(Iterator[ParsedAttempt]):
 
     def _read(self, stream: BinaryIO) -> Iterator[list[ParsedAttempt]]:
         """Read once; twice where attempts can only be understood by what follows them."""
-        source = Source(stream)
+        source = Source(stream, self._limits.chunk_bytes)
         if not hides_reruns(source):
             yield from self._readings(source)
             return

@@ -78,6 +78,7 @@ class Limits:
     depth: int = 128
     entity_characters: int = 100
     token_bytes: int = 8 * 1024 * 1024
+    chunk_bytes: int = 131_072
 
 
 DEFAULT_LIMITS = Limits()

@@ -8,7 +8,7 @@ from typing import IO, BinaryIO
 from flakeguard.reports.encodings import HEAD_BYTES, detect_encoding
 from flakeguard.reports.model import ReportError
 
-_CHUNK_BYTES = 131_072
+_COPY_BYTES = 131_072
 _SPOOLED_BYTES = 4 * 1024 * 1024
 _DECLARATION = re.compile(r"\A\s*(?:<\?xml\b[^>]*\?>)?\s*")
 _NOTHING = b"\0 \t\r\n\xef\xbb\xbf\xfe\xff"
@@ -17,13 +17,14 @@ _NOTHING = b"\0 \t\r\n\xef\xbb\xbf\xfe\xff"
 class Source:
     """The text of one report, in pieces; `pieces` may be called again for another reading."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Look at the first bytes.
+    def __init__(self, stream: BinaryIO, chunk_bytes: int) -> None:
+        """Look at the first bytes; `chunk_bytes` is how many are read at a time.
 
         Raises:
             ReportError: the file is empty.
         """
         self._stream, self._start = _seekable(stream)
+        self._chunk_bytes = chunk_bytes
         head = self._stream.read(HEAD_BYTES)
         if not head.strip(_NOTHING):
             raise ReportError("empty_file", "the file is empty")
@@ -46,7 +47,7 @@ class Source:
         self._stream.seek(self._start + self.encoding.mark_bytes)
         decoder = self.encoding.decoder(errors)
         first = True
-        while chunk := self._stream.read(_CHUNK_BYTES):
+        while chunk := self._stream.read(self._chunk_bytes):
             text = decoder.decode(chunk)
             if first and text:
                 first = False
@@ -60,7 +61,7 @@ def _seekable(stream: BinaryIO) -> tuple[IO[bytes], int]:
     if stream.seekable():
         return stream, stream.tell()
     copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - closed when collected
-    while chunk := stream.read(_CHUNK_BYTES):
+    while chunk := stream.read(_COPY_BYTES):
         copy.write(chunk)
     copy.seek(0)
     return copy, 0
