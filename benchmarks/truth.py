@@ -1,7 +1,8 @@
 """Truth of verdicts: precision and recall on histories whose truth is known, and the run page's answers.
 
 Run it from the checkout: `.venv/bin/python -m benchmarks.truth`. The data lie beside the checkout, in
-`../shared/data/histories`. Thresholds and priors were tuned on seeds 1 to 3; the seeds reported here are others.
+`../shared/data/histories`. Thresholds and priors were tuned on seeds 1 to 3 (seeds 101 to 105 were seen on the way);
+the seeds reported here were run once, after the last change.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from flakeguard.analysis.model import Answer, Verdict
 from flakeguard.analysis.window import Decoder
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "histories"
-SEEDS = (101, 102, 103)
+SEEDS = (201, 202, 203)
 PAGE_SEEDS = 1
 NAIVE_RUNS = 30
 # Two jobs of 60 runs are 120 runs of a test: a window of 100, the default, would forget the first sixth.
