@@ -38,7 +38,8 @@ WIDTHS = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 390, "heigh
 def _load_seeding() -> Any:
     path = Path(__file__).parents[1] / "flakeguard" / "dashboard" / "seeding.py"
     spec = importlib.util.spec_from_file_location("dashboard_seeding", path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -89,7 +90,7 @@ async def _serve(addresses: Addresses) -> AsyncIterator[Any]:
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the signals are pytest's
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 -- uvicorn tells by a flag alone
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     resources: Resources = app.state.resources
@@ -112,7 +113,7 @@ async def _populate(app: Any, url: str, resources: Resources) -> Site:
     await projects.create(resources.database, signed_in.user, organization.slug, name="Empty one")
     _, token = await api_keys.create(resources.database, signed_in.user, project.id, name="GitHub Actions")
     seeding = _load_seeding()
-    seeded = await seeding.seed_project(resources.database, project.id, seeding.fixed_now(), days=6, runs_a_day=4)
+    seeded = await seeding.seed_project(resources.database, project.id, seeding.fixed_now(), days=5, runs_a_day=4)
     return Site(url, resources, signed_in.user, signed_in.token, token, project.id, seeded)
 
 

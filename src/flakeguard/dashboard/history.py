@@ -126,7 +126,7 @@ def flake_rate(days: Iterable[TrendDay]) -> float | None:
 
 
 def duration_points(runs: Sequence[TestRun]) -> list[list[float | None]]:
-    """[[time in seconds], [seconds when passed], [seconds when failed]], oldest first; the last attempt that has one."""
+    """[[time in seconds], [seconds when passed], [when failed]], oldest first; of each run the last timed attempt."""
     points: list[tuple[float, float, bool]] = []
     for run in reversed(runs):
         timed = [attempt for attempt in run.attempts if attempt.duration_ms is not None]

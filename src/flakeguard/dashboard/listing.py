@@ -1,4 +1,4 @@
-"""What a list shows, read from the address: filters, order, page. Pure; anything odd in a URL falls back, never fails."""
+"""What a list shows, read from the address: filters, order, page. Pure; odd values fall back, never fail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ from uuid import UUID
 
 import asyncpg
 
-from fluxbase.db import Connection, load
-
 from flakeguard.analysis.window import entries, unpack
 from flakeguard.dashboard.listing import Page, RunFilter, TestFilter, like_pattern
 from flakeguard.dashboard.model import (
@@ -31,6 +29,7 @@ from flakeguard.dashboard.model import (
 )
 from flakeguard.dashboard.texts import failure_text
 from flakeguard.reports.model import Outcome
+from fluxbase.db import Connection, load
 
 _QUERIES = load(__package__)
 SPARK_RUNS = 24

@@ -26,7 +26,7 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
         Snippet(
             "github",
             "GitHub Actions",
-            "Settings → Secrets and variables → Actions: add FLAKEGUARD_API_KEY. Then, after the step that runs the tests:",
+            "Settings → Secrets and variables → Actions: add FLAKEGUARD_API_KEY. Then, after the tests:",
             f"""- name: Send test results to FlakeGuard
   if: always()
   env:
@@ -61,7 +61,7 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
         Snippet(
             "circleci",
             "CircleCI",
-            "Project settings → Environment variables: add FLAKEGUARD_API_KEY. Then, after the step that runs the tests:",
+            "Project settings → Environment variables: add FLAKEGUARD_API_KEY. Then, after the tests:",
             f"""- run:
     name: Send test results to FlakeGuard
     when: always
@@ -83,7 +83,7 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
         Snippet(
             "azure",
             "Azure Pipelines",
-            "Pipelines → Library: add the secret variable FLAKEGUARD_API_KEY. Then, after the step that runs the tests:",
+            "Pipelines → Library: add the secret variable FLAKEGUARD_API_KEY. Then, after the tests:",
             f"""- script: >-
     {folded}
   displayName: Send test results to FlakeGuard
@@ -97,7 +97,9 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
 
 
 def _curl(url: str, slug: str, default_branch: str) -> str:
+    commit = "'$(git rev-parse HEAD)'"
+    meta = f'{{"project_slug": "{slug}", "sha": "{commit}", "branch": "{default_branch}", "job_name": "tests"}}'
     return f"""curl --fail-with-body {url}/api/v1/ingest/junit \\
   -H "Authorization: Bearer $FLAKEGUARD_API_KEY" \\
-  -F 'meta={{"project_slug": "{slug}", "sha": "'$(git rev-parse HEAD)'", "branch": "{default_branch}", "job_name": "tests"}}' \\
+  -F 'meta={meta}' \\
   -F junit=@test-results/junit.xml"""

@@ -22,7 +22,7 @@ def plain(text: str | None) -> str | None:
 
 
 def failure_text(failure_type: str | None, message: str | None, details: str | None) -> FailureText | None:
-    """The three texts of a failure, cleaned; None when all are missing. A message that the details repeat stays once."""
+    """The texts of a failure, cleaned; None when all are missing. A message that the details repeat stays once."""
     kind, short, long = plain(failure_type), plain(message), plain(details)
     if kind is None and short is None and long is None:
         return None

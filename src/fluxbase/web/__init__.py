@@ -7,6 +7,6 @@
 from fluxbase.web.errors import error_page
 from fluxbase.web.install import install
 from fluxbase.web.links import link
-from fluxbase.web.pages import Pages, is_partial, redirect, render
+from fluxbase.web.pages import Context, Pages, is_partial, redirect, render
 
-__all__ = ["Pages", "error_page", "install", "is_partial", "link", "redirect", "render"]
+__all__ = ["Context", "Pages", "error_page", "install", "is_partial", "link", "redirect", "render"]

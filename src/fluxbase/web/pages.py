@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -13,6 +14,9 @@ from fluxbase.http import csrf_token
 from fluxbase.web import filters
 from fluxbase.web.assets import Assets
 from fluxbase.web.links import here, link
+
+type Context = dict[str, Any]
+"""What a template is told, by name."""
 
 _COMPONENTS = "components.html"
 
@@ -43,17 +47,13 @@ class Pages:
             lstrip_blocks=True,
         )
         self._add_filters(now)
-        self.environment.globals |= {
-            "static": Assets().url,
-            "application": application,
-            "link": link,
-            "here": here,
-            "options": options,
-        }
+        shared = cast("dict[str, Any]", self.environment.globals)
+        shared |= {"static": Assets().url, "application": application, "link": link, "here": here, "options": options}
         for name, file in {"ui": _COMPONENTS, **(macros or {})}.items():
-            self.environment.globals[name] = self.environment.get_template(file).module
+            shared[name] = self.environment.get_template(file).module
 
     def _add_filters(self, now: Callable[[], datetime]) -> None:
+        known = cast("dict[str, Callable[..., Any]]", self.environment.filters)
         for function in (
             filters.absolute,
             filters.between,
@@ -67,8 +67,12 @@ class Pages:
             filters.short_sha,
             filters.size,
         ):
-            self.environment.filters[function.__name__] = function
-        self.environment.filters["ago"] = lambda moment: filters.time_element(moment, now())
+            known[function.__name__] = function
+
+        def ago(moment: datetime | None) -> Markup:
+            return filters.time_element(moment, now())
+
+        known["ago"] = ago
 
     def render(self, template: str, block: str | None, context: Mapping[str, Any]) -> str:
         """The whole page, or only its block `block`."""

@@ -61,12 +61,12 @@ async def end_session(request: Request, user: CurrentUser, session: Annotated[UU
 
 @router.post("/delete")
 async def delete_account(
-    request: Request, user: CurrentUser, password: Text, delete_organizations: Annotated[bool, Form()] = False
+    request: Request, user: CurrentUser, password: Text, delete_organizations: Annotated[str, Form()] = ""
 ) -> Response:
     """Delete the account."""
     try:
         await accounts_of(request).delete_account(
-            user, password=password, delete_organizations=delete_organizations, client=client_of(request)
+            user, password=password, delete_organizations=bool(delete_organizations), client=client_of(request)
         )
     except FORM_ERRORS as error:
         return await _page(request, user, status_of(error), delete=str(error))

@@ -21,7 +21,7 @@ from fluxbase.auth import (
 )
 from fluxbase.http.cookies import session_token
 from fluxbase.settings import SignupPolicy
-from fluxbase.web import redirect, render
+from fluxbase.web import Context, redirect, render
 from fluxbase.web.links import safe_next
 
 router = APIRouter()
@@ -77,7 +77,13 @@ async def sign_in(
         )
     except FORM_ERRORS as error:
         signup = _may_sign_up(await accounts.signup_state())
-        context = {"target": safe_next(target), "email": email, "error": str(error), "notice": None, "signup": signup}
+        context: Context = {
+            "target": safe_next(target),
+            "email": email,
+            "error": str(error),
+            "notice": None,
+            "signup": signup,
+        }
         return render(request, "signin.html", status=status_of(error), **context)
     response = redirect(request, safe_next(target))
     set_session_cookie(response, request, signed_in)
@@ -107,7 +113,7 @@ async def sign_up(request: Request, email: Text, password: Text, invite_token: T
     except FORM_ERRORS as error:
         database = request.app.state.resources.database
         invite = await invites.peek(database, invite_token) if invite_token else None
-        context = {
+        context: Context = {
             "state": await accounts.signup_state(),
             "invite": invite,
             "invite_token": invite_token,
@@ -151,7 +157,7 @@ async def accept_invite(request: Request, user: CurrentUser, token: Text) -> Res
         invite = await invites.peek(database, token)
         async with reading(request, user) as connection:
             shell = await plain_shell(request, connection, user)
-        context = {"shell": shell, "invite": invite, "token": token}
+        context: Context = {"shell": shell, "invite": invite, "token": token}
         return render(request, "invite.html", status=status_of(error), error=str(error), **context)
     return redirect(request, f"/orgs/{organization.slug}?notice=invite-accepted")
 

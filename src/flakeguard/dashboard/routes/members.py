@@ -13,7 +13,7 @@ from flakeguard.dashboard.routes.organizations import shell_of
 from flakeguard.projects import invites, members
 from flakeguard.projects.model import Role
 from fluxbase.auth import CurrentUser, User
-from fluxbase.web import redirect, render
+from fluxbase.web import Context, redirect, render
 
 router = APIRouter(prefix="/orgs/{slug}/members")
 
@@ -28,7 +28,7 @@ async def _page(
     pending = await invites.list_all(database, user, slug) if shell.may_manage else []
     found = await members.list_all(database, user, slug)
     roles = [role for role in Role if role is not Role.OWNER]
-    context = {"members": found, "invites": pending, "roles": roles, "invite_link": link, "error": error}
+    context: Context = {"members": found, "invites": pending, "roles": roles, "invite_link": link, "error": error}
     return render(request, "members.html", status=status, shell=shell, notice=notice_of(request), **context)
 
 

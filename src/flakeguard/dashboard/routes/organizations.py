@@ -11,7 +11,7 @@ from flakeguard.dashboard.listing import Page, page_number
 from flakeguard.dashboard.shell import Shell, organization_shell, plain_shell, reading
 from flakeguard.projects import audit, organizations, projects
 from fluxbase.auth import CurrentUser, User
-from fluxbase.web import redirect, render
+from fluxbase.web import Context, redirect, render
 
 router = APIRouter(prefix="/orgs")
 
@@ -87,7 +87,7 @@ async def rename_organization(
         await organizations.rename(request.app.state.resources.database, user, slug, name=name, slug=new_slug)
     except FORM_ERRORS as error:
         shell = await shell_of(request, user, slug, "settings")
-        context = {"shell": shell, "notice": None, "error": str(error)}
+        context: Context = {"shell": shell, "notice": None, "error": str(error)}
         return render(request, "organization_settings.html", status=status_of(error), **context)
     return redirect(request, f"/orgs/{new_slug}/settings?notice=saved")
 

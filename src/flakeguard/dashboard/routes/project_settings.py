@@ -10,7 +10,7 @@ from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
 from flakeguard.dashboard.shell import project_shell, reading
 from flakeguard.projects import api_keys, projects
 from fluxbase.auth import CurrentUser, User
-from fluxbase.web import redirect, render
+from fluxbase.web import Context, redirect, render
 
 router = APIRouter(prefix="/projects/{project_id:int}/settings")
 
@@ -30,7 +30,7 @@ async def _keys_page(
         shell = await project_shell(request, connection, user, project_id, "settings")
     database = request.app.state.resources.database
     keys = await api_keys.list_all(database, user, project_id) if shell.may_manage else []
-    context = {"keys": keys, "token": token, "error": error, "now": request.app.state.resources.now()}
+    context: Context = {"keys": keys, "token": token, "error": error, "now": request.app.state.resources.now()}
     return render(request, "keys.html", status=status, shell=shell, notice=notice_of(request), **context)
 
 

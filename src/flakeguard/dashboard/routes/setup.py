@@ -14,7 +14,7 @@ from flakeguard.dashboard.shell import project_shell, reading
 from flakeguard.dashboard.snippets import snippets
 from flakeguard.projects import api_keys, projects
 from fluxbase.auth import CurrentUser, User
-from fluxbase.web import redirect, render
+from fluxbase.web import Context, redirect, render
 
 router = APIRouter()
 
@@ -25,7 +25,7 @@ type Text = Annotated[str, Form(max_length=200)]
 async def new_project_page(request: Request, user: CurrentUser, slug: str) -> Response:
     """The form for a project."""
     shell = await shell_of(request, user, slug, "projects")
-    values = {"name": "", "slug": "", "default_branch": "main"}
+    values: Context = {"name": "", "slug": "", "default_branch": "main"}
     return render(request, "project_new.html", shell=shell, values=values, error=None)
 
 
@@ -51,7 +51,7 @@ async def create_project(
         )
     except FORM_ERRORS as error:
         shell = await shell_of(request, user, slug, "projects")
-        values = {"name": name, "slug": chosen, "default_branch": default_branch}
+        values: Context = {"name": name, "slug": chosen, "default_branch": default_branch}
         return render(
             request, "project_new.html", status=status_of(error), shell=shell, values=values, error=str(error)
         )
@@ -65,7 +65,7 @@ async def _setup(request: Request, user: User, project_id: int, *, token: str | 
     project = shell.project
     base = (request.app.state.settings.public_url or str(request.base_url)).rstrip("/")
     choices = snippets(base, project.slug, project.default_branch) if project else ()
-    context = {"snippets": choices, "uploads": found, "total": total, "token": token}
+    context: Context = {"snippets": choices, "uploads": found, "total": total, "token": token}
     return render(request, "setup.html", shell=shell, **context)
 
 

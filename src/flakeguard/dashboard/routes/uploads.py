@@ -8,7 +8,7 @@ from flakeguard.dashboard import repository
 from flakeguard.dashboard.listing import Page, page_number
 from flakeguard.dashboard.shell import project_shell, reading
 from fluxbase.auth import CurrentUser
-from fluxbase.web import render
+from fluxbase.web import Context, render
 
 router = APIRouter(prefix="/projects/{project_id:int}/uploads")
 
@@ -25,5 +25,5 @@ async def uploads_page(request: Request, user: CurrentUser, project_id: int) -> 
         shell = await project_shell(request, connection, user, project_id, "uploads")
         uploads, total = await repository.find_uploads(connection, project_id, state or None, Page(number, size=25))
     page = Page(number, total, size=25)
-    context = {"uploads": uploads, "page": page, "state": state, "states": STATES}
+    context: Context = {"uploads": uploads, "page": page, "state": state, "states": STATES}
     return render(request, "uploads.html", shell=shell, **context)
