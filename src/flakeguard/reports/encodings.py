@@ -56,7 +56,7 @@ def _declared_encoding(declared: str) -> Encoding:
     """What a declaration means, seen that the declaration itself could be read byte by byte."""
     try:
         name = codecs.lookup(declared).name
-        b"".decode(name)  # refuses codecs that are no text encodings (hex, zlib)
+        "a".encode(name)  # refuses codecs that are no text encodings (hex, zlib)
     except (LookupError, ValueError):
         name = ""
     if not name or name.replace("-", "_") in _NOT_FOR_DOCUMENTS:

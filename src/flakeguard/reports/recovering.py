@@ -61,11 +61,12 @@ def recover(pieces: Iterator[str], condenser: Condenser, builder: AttemptBuilder
     Raises:
         ReportError: the document has another root, or declares entities.
     """
-    # The target interface builds no tree. Entities are never resolved, nothing is fetched.
+    # The target interface builds no tree. The document type was cut off, so only XML's own entities exist; nothing
+    # is fetched.
     parser = etree.XMLParser(
         target=cast("Any", _Target(builder, condenser)),
         recover=True,
-        resolve_entities=False,
+        resolve_entities=True,
         no_network=True,
         load_dtd=False,
         huge_tree=True,

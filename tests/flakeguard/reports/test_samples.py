@@ -57,7 +57,7 @@ def test_attempts_that_pytest_shows_as_passes_failed(name: str):
     assert read.of("test_never") == [F, F, F]
     assert read.of("test_needs_setup") == [F, F, E]
     assert read.of("test_adds") == [P]
-    hidden = [attempt for attempt in read.attempts if attempt.name == "test_flaky"][0]
+    hidden = next(attempt for attempt in read.attempts if attempt.name == "test_flaky")
     assert (hidden.message, hidden.failure_type) == (HIDDEN_RERUN, "rerun")
 
 
@@ -71,11 +71,12 @@ def test_pytest_without_reruns_shows_both_ends_of_a_test_that_failed_twice():
     assert read.of("test_fails_twice") == [F, E]
     assert read.of("test_flaky") == [F]
     assert read.info.properties == {}
-    assert read.info.timestamp is not None and read.info.timestamp.tzinfo is not None
+    assert read.info.timestamp is not None
+    assert read.info.timestamp.tzinfo is not None
 
 
 def test_colours_and_nul_are_gone_from_what_pytest_kept():
-    shown = [attempt for attempt in sample("pytest").attempts if attempt.name == "test_prints_colours"][0]
+    shown = next(attempt for attempt in sample("pytest").attempts if attempt.name == "test_prints_colours")
 
     assert shown.message == "ValueError: red message with ]]> and #x00 inside"
     assert shown.outcome is F
@@ -92,7 +93,7 @@ def test_surefires_reruns_come_in_order_of_execution():
     assert [attempt.message for attempt in flaky] == ["not yet: 1", "not yet: 2", None]
     assert [attempt.system_out for attempt in flaky] == ["run 1\n", "run 2\n", None]
     assert [attempt.duration_seconds for attempt in flaky] == [None, None, 0.001]
-    broken = [attempt for attempt in read.attempts if attempt.name == "errsOnce"][0]
+    broken = next(attempt for attempt in read.attempts if attempt.name == "errsOnce")
     assert broken.message == '<broken> & "odd"'
     assert broken.failure_type == "java.lang.IllegalStateException"
 
@@ -107,7 +108,7 @@ def test_playwrights_projects_are_different_tests():
 
 def test_vitests_failures_of_one_case_are_one_attempt_with_clean_output():
     read = sample("vitest")
-    never = [attempt for attempt in read.attempts if attempt.name == "cart > never passes"][0]
+    never = next(attempt for attempt in read.attempts if attempt.name == "cart > never passes")
 
     assert read.of("cart > never passes") == [F]
     assert never.system_out is not None
