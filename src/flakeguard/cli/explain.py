@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -94,7 +94,7 @@ def _key(key_file: Path | None, context: CiContext | None) -> str:
     if key:
         return key
     missing = messages.missing_key(context)
-    fail(ExitCode.NO_CREDENTIALS, missing.message, hint=missing.hint)
+    return fail(ExitCode.NO_CREDENTIALS, missing.message, hint=missing.hint)
 
 
 def _check_project(wanted: str, owner: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ def _say_retry(error: UploadError, seconds: float) -> None:
     warn(f"{messages.describe(error)} Trying again in {seconds:.0f} s.")
 
 
-def _give_up(error: UploadError, server: str, wanted: Mapping[str, str | None]) -> None:
+def _give_up(error: UploadError, server: str, wanted: Mapping[str, str | None]) -> NoReturn:
     if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND and error.code == "not_found":
         asked = wanted["sha"] or wanted["branch"] or "this number"
         fail(

@@ -24,8 +24,9 @@ def assertion(case: Case, message: str, line: str) -> Failure:
 def webhook_late(case: Case, random: Random) -> Failure:
     """The payment provider's call came too late."""
     waited, order = random.uniform(5.0, 5.4), random.randrange(100_000, 999_999)
-    message = f"TimeoutError: order {order} is still 'pending' after {waited:.2f} s"
-    return assertion(case, message, "wait_until(lambda: order.refresh().status == 'paid', timeout=5)")
+    message = f"order {order} is still 'pending' after {waited:.2f} s"
+    told = assertion(case, message, "wait_until(lambda: order.refresh().status == 'paid', timeout=5)")
+    return told._replace(kind="TimeoutError")
 
 
 def deadlock(case: Case, random: Random) -> Failure:

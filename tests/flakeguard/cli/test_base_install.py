@@ -69,7 +69,7 @@ def test_help_lists_every_command_without_importing_one(flakeguard):
         assert name in result.stdout
 
 
-@pytest.mark.parametrize("command", ["parse", "scan", "upload"])
+@pytest.mark.parametrize("command", ["parse", "scan", "upload", "explain"])
 def test_help_of_a_command(flakeguard, command):
     result = flakeguard(command, "--help")
     assert result.returncode == 0, result.stderr
