@@ -12,7 +12,7 @@ def main() -> int:
     codes = []
     for part in chosen:
         print(f"\n── {part} {'─' * (70 - len(part))}", flush=True)
-        codes.append(subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], check=False).returncode)  # noqa: S603
+        codes.append(subprocess.run([sys.executable, "-m", f"benchmarks.{part}"], check=False).returncode)
     return max(codes)
 
 

@@ -6,6 +6,7 @@ real application and worker in this process' children, in a folder that is delet
 
 import argparse
 import asyncio
+import io
 import statistics
 import tempfile
 import time
@@ -51,10 +52,12 @@ def report(number: int, cases: int = CASES) -> bytes:
     """Ten thousand cases: 2 % fail with a stack of their own, a fifth of those pass on a retry."""
     lines = ["<testsuites><testsuite name='shop'>"]
     for case in range(cases):
-        head = f"<testcase classname='shop.Class{case // 20}' name='test_{case}' file='tests/test_{case // 200}.py' time='0.0{case % 89}'"
+        place = f"classname='shop.Class{case // 20}' file='tests/test_{case // 200}.py'"
+        head = f"<testcase {place} name='test_{case}' time='0.0{case % 89}'"
         if (case + number) % 50 == 0:
-            stack = f"<failure message='expected {number}' type='AssertionError'>at shop.py:{case}\nat run {number}</failure>"
-            lines.append(f"{head}>{stack}</testcase>")
+            stack = f"at shop.py:{case}\nat run {number}"
+            failure = f"<failure message='expected {number}' type='AssertionError'>{stack}</failure>"
+            lines.append(f"{head}>{failure}</testcase>")
             if case % 250 == 0:
                 lines.append(head + "/>")
         else:
@@ -112,7 +115,7 @@ async def time_to_verdicts(resources: Resources, uploads: int) -> list[float]:
         for number in range(uploads + 3):
             ingestion = await deliver(resources, key, number)
             started = time.perf_counter()
-            while await state(resources, ingestion) != "analyzed":
+            while await state(resources, ingestion) != "analyzed":  # noqa: ASYNC110 -- the state is in the database
                 await asyncio.sleep(0.004)
             if number >= 3:  # the first ones meet empty caches and new tests
                 seconds.append(time.perf_counter() - started)
@@ -132,9 +135,7 @@ class Storing:
 
 
 async def storing_beside_copy(resources: Resources, owner: "asyncpg.Connection", rounds: int) -> list[Storing]:
-    """The rows of an upload stored by us (tests and failures looked up, attempts inserted), and the same rows by COPY."""
-    import io
-
+    """The rows of an upload stored by us (tests and failures looked up), and the same rows by a bare COPY."""
     key = await make_project(resources, "storing")
     now = datetime.now(UTC)
     results = []
@@ -180,8 +181,8 @@ async def fill(owner: "asyncpg.Connection", project_id: int, runs: int) -> None:
     one_pass = pack([Outcome.PASSED]).to_bytes(2, "little")
     window = b"".join(run_id.to_bytes(4, "little") + one_pass for run_id in ids[:100])
     await owner.execute(
-        "UPDATE flake_stats SET window_all = $2, runs = $3, verdict = 'stable', score = 0, failures = 0, findings = '{}'"
-        " WHERE project_id = $1",
+        "UPDATE flake_stats SET window_all = $2, runs = $3, verdict = 'stable', score = 0, failures = 0,"
+        " findings = '{}' WHERE project_id = $1",
         project_id, window, len(ids[:100]),
     )  # fmt: skip
     await owner.execute("VACUUM ANALYZE flake_events")
@@ -211,9 +212,8 @@ async def measure(addresses: Addresses, attempts: int, uploads: int) -> None:
         owner = await asyncpg.connect(addresses.owner_dsn, timeout=60, command_timeout=600)
         latencies = await time_to_verdicts(resources, uploads)
         print(f"202 to verdicts readable, upload of {CASES:,} cases, {len(latencies)} uploads:")
-        print(
-            f"  p50 {statistics.median(latencies):.3f} s   p99 {percentile(latencies, 0.99):.3f} s   max {max(latencies):.3f} s\n"
-        )
+        middle, late = statistics.median(latencies), percentile(latencies, 0.99)
+        print(f"  p50 {middle:.3f} s   p99 {late:.3f} s   max {max(latencies):.3f} s\n")
         stored = await storing_beside_copy(resources, owner, 10)
         ours, copy = (statistics.median([getattr(one, name) for one in stored]) for name in ("ours", "copy"))
         rows = stored[0].rows

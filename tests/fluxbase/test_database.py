@@ -21,10 +21,13 @@ async def test_a_transaction_runs_as_its_role_and_leaves_nothing_behind(resource
 
 
 async def test_a_transaction_that_raises_writes_nothing(resources: Resources) -> None:
-    with pytest.raises(ValueError, match="no"):
+    async def breaks() -> None:
         async with resources.database.transaction() as connection:
             await connection.execute("INSERT INTO organizations (name, slug) VALUES ('a', 'aaa')")
             raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await breaks()
     async with resources.database.transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM organizations") == 0
 

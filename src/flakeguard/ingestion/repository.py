@@ -21,8 +21,8 @@ _EVENT_COLUMNS = (
 class StoredRun:
     """A run as the database knows it.
 
-    `executed_at` is that of its first upload. `may_copy` is whether this connection's role stands above RLS, under which
-    PostgreSQL refuses COPY (managed servers grant nobody that).
+    `executed_at` is that of its first upload. `may_copy` is whether this connection's role stands above RLS, under
+    which PostgreSQL refuses COPY (managed servers grant nobody that).
     """
 
     id: int

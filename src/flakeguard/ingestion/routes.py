@@ -28,8 +28,8 @@ async def ingest_junit(
 ) -> Response:
     """Take an upload: multipart with one `meta` document and one or more `junit` files (plain, gzip or zip).
 
-    Answers 202 before anything is parsed, so the counts are null; with `wait` it answers once they are known, or when
-    the time is over.
+    Answers 202 before anything is parsed, so the counts are null; with `wait` it answers once they are known, or
+    when the time is over.
     """
     settings: FlakeGuardSettings = request.app.state.settings
     database: Database = request.app.state.resources.database

@@ -97,7 +97,8 @@ async def snapshot(database: Database, project_id: int) -> dict[str, tuple]:
     return {
         row["name"]: (
             words(row["window_all"]), words(row["window_default"]), row["verdict"], row["score"], row["failure_rate"],
-            row["recency"], row["flake_rate"], row["runs"], row["failures"], row["broken_branches"], row["findings"].get("reason", ""),
+            row["recency"], row["flake_rate"], row["runs"], row["failures"], row["broken_branches"],
+            row["findings"].get("reason", ""),
         )
         for row in rows
     }  # fmt: skip
