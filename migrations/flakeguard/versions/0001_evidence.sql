@@ -326,7 +326,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %I TO authenticated', t);
     END LOOP;
 END $$;
-REVOKE UPDATE ON audit_events FROM service_role;
+REVOKE UPDATE, DELETE ON audit_events FROM service_role;
 CREATE POLICY members_read ON organizations FOR SELECT TO authenticated
     USING (id IN (SELECT flakeguard.visible_organizations()));
 GRANT SELECT ON organizations TO authenticated;

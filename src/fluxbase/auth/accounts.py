@@ -16,7 +16,7 @@ from fluxbase.auth.errors import (
 from fluxbase.auth.model import User
 from fluxbase.db import Connection, Database
 from fluxbase.monitoring.metrics import Metrics
-from fluxbase.ratelimit import RateLimiter
+from fluxbase.ratelimit import RateLimiter, address_subject
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings, SignupPolicy
 
@@ -117,7 +117,7 @@ class Accounts:
         """
         with self._counted("signup"):
             per_minute = self.settings.signin_attempts_per_minute * _SIGNUPS_PER_SIGNIN
-            await self.limiter.check("signup", client.ip or "local", per_minute=per_minute)
+            await self.limiter.check("signup", address_subject(client.ip), per_minute=per_minute)
             address = emails.cleaned(email)
             passwords.check_strength(password, shortest=self.settings.password_min_length, email=address)
             password_hash = await passwords.hashed(password)
@@ -158,7 +158,7 @@ class Accounts:
         """
         with self._counted("signin"):
             per_minute = self.settings.signin_attempts_per_minute
-            await self.limiter.check("signin", client.ip or "local", per_minute=per_minute)
+            await self.limiter.check("signin", address_subject(client.ip), per_minute=per_minute)
             known = await self._verified(email, password, client)
             stronger = await passwords.hashed(password) if passwords.needs_rehash(known.password_hash) else None
             async with self._database.transaction() as connection:

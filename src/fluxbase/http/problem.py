@@ -50,6 +50,10 @@ _SQLSTATES: Mapping[str, tuple[int, str, str]] = {
     "53": (503, "service_unavailable", "The database is overloaded; try again shortly."),
     "57": (503, "service_unavailable", "The database cannot answer now; try again shortly."),
 }
+_PLAINER: Mapping[int, str] = {
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+}
 _OUTAGE = (503, "service_unavailable", "A server this one needs cannot be reached; try again shortly.")
 
 
@@ -138,7 +142,9 @@ def _plain(item: Mapping[str, Any]) -> str:
 def _from_http(error: HTTPException, request_id: str) -> Problem:
     phrase = HTTPStatus(error.status_code).phrase if error.status_code in HTTPStatus else "Error"
     code = phrase.lower().replace(" ", "_").replace("-", "_").replace("'", "")
-    return Problem(error.status_code, code, str(error.detail), request_id, dict(error.headers or {}))
+    # Starlette's own detail is only the status once more.
+    message = _PLAINER.get(error.status_code, phrase) if error.detail == phrase else str(error.detail)
+    return Problem(error.status_code, code, message, request_id, dict(error.headers or {}))
 
 
 def _from_sqlstate(state: str, request_id: str) -> Problem:

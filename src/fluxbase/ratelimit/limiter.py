@@ -1,6 +1,7 @@
 """Moving-window limits on Redis, by the `limits` library."""
 
 import asyncio
+import ipaddress
 import math
 import time
 from typing import Any
@@ -57,6 +58,15 @@ class RateLimiter:
         raise RateLimitError(
             f"More than {per_minute} requests in a minute. Try again in {wait} seconds.", retry_after_seconds=wait
         )
+
+
+def address_subject(address: str | None) -> str:
+    """Whom to count for an address: an IPv6 network of 64 bits is one customer's, with more addresses than requests."""
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or "local"
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))  # noqa: PLR2004 -- IPv4
 
 
 def limiter_of(request: HTTPConnection) -> RateLimiter:

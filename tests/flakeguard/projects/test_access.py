@@ -169,6 +169,14 @@ async def test_the_database_alone_lets_nobody_write(evidence, resources):
             await connection.execute("UPDATE memberships SET role = 'OWNER'")
 
 
+async def test_the_audit_trail_is_never_rewritten(evidence, resources):
+    """Not even by the services."""
+    for statement in ("UPDATE audit_events SET action = 'nothing'", "DELETE FROM audit_events"):
+        async with resources.database.transaction() as connection:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+
+
 @pytest.mark.parametrize("column", ["key_hash FROM api_keys", "token_hash FROM invites", "* FROM api_keys"])
 async def test_hashes_are_for_nobody(evidence, resources, column):
     async with resources.database.transaction(evidence.owner.user.claims) as connection:

@@ -79,6 +79,18 @@ async def test_a_weaker_hash_is_replaced_when_its_password_is_at_hand(client, ad
     assert (await sign_in(client)).status_code == 200
 
 
+async def test_a_password_that_changes_while_it_is_checked_signs_nobody_in(client, ada, owner, monkeypatch):
+    real = passwords.matches
+
+    async def slow(*args):
+        fits = await real(*args)
+        await owner.execute("UPDATE auth.users SET encrypted_password = crypt('another', gen_salt('bf', 4))")
+        return fits
+
+    monkeypatch.setattr(passwords, "matches", slow)
+    assert (await sign_in(client)).status_code == 401
+
+
 async def test_an_account_without_a_password_has_none_to_guess(client, ada, owner):
     await owner.execute("UPDATE auth.users SET encrypted_password = NULL")
     assert (await sign_in(client, password="")).status_code == 401

@@ -7,7 +7,7 @@ import pytest
 
 from fluxbase.errors import RateLimitError
 from fluxbase.monitoring import Metrics, configure_logging
-from fluxbase.ratelimit import RateLimiter
+from fluxbase.ratelimit import RateLimiter, address_subject
 from fluxbase.resources import connect_redis
 
 
@@ -67,3 +67,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "subject"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("testclient", "testclient"),
+        (None, "local"),
+    ],
+)
+def test_a_customer_is_counted_once_whatever_address_they_use(address, subject):
+    assert address_subject(address) == subject
