@@ -102,7 +102,17 @@ async def event_stream(changes: LiveChanges, project_id: int, seen: datetime | N
             if run is None:
                 return
             yield f"event: change\ndata: {run}\n\n".encode()
-            await asyncio.sleep(_BURST_SECONDS)  # many uploads at once are one refresh, not many
+            await asyncio.sleep(_BURST_SECONDS)
+            _merge_waiting(inbox)
+
+
+def _merge_waiting(inbox: Inbox) -> None:
+    """Leave one of the changes that wait: many uploads at once are one refresh, not many. The end stays the end."""
+    waiting: list[str | None] = []
+    while not inbox.empty():
+        waiting.append(inbox.get_nowait())
+    if waiting:
+        inbox.put_nowait(None if None in waiting else waiting[-1])
 
 
 @asynccontextmanager

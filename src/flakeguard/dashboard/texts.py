@@ -9,9 +9,7 @@ _ANSI = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
 # What is left where the escape character itself was not legal in XML and got lost: `[31m`, `[0;1m`.
-_ORPHANED = re.compile(
-    r"(?:\N{REPLACEMENT CHARACTER}|\\u001b|&#27;|#x1B;?)\[[0-9;]*m|(?<![\w\]])\[(?:\d{1,3})(?:;\d{1,3})*m"
-)
+_ORPHANED = re.compile(r"(?:\N{REPLACEMENT CHARACTER}|\\u001b|&#27;|#x1B;?)\[[0-9;]*m|\[\d{1,3}(?:;\d{1,3})*m")
 
 
 def plain(text: str | None) -> str | None:
