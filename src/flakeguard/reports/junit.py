@@ -12,6 +12,7 @@ hides reruns (`hidden_reruns`) is read twice.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain
 from typing import BinaryIO
 
@@ -53,12 +54,12 @@ class JUnitReport(Iterator[ParsedAttempt]):
 
     def _read(self, stream: BinaryIO) -> Iterator[list[ParsedAttempt]]:
         """Read once; twice where attempts can only be understood by what follows them."""
-        source = Source(stream, self._limits.chunk_bytes)
-        if not hides_reruns(source):
-            yield from self._readings(source)
-            return
-        repeats = count_repeats(self._readings(source))
-        yield from with_reruns_failed(self._readings(source), repeats)
+        with closing(Source(stream, self._limits.chunk_bytes)) as source:
+            if hides_reruns(source):
+                repeats = count_repeats(self._readings(source))
+                yield from with_reruns_failed(self._readings(source), repeats)
+            else:
+                yield from self._readings(source)
 
     def _readings(self, source: Source) -> Iterator[list[ParsedAttempt]]:
         """Try the readings in turn; a later one passes over what earlier ones handed out."""

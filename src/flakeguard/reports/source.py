@@ -23,12 +23,20 @@ class Source:
         Raises:
             ReportError: the file is empty.
         """
-        self._stream, self._start = _seekable(stream)
+        self._copy = None if stream.seekable() else _copied(stream)
+        self._stream: IO[bytes] = self._copy or stream
+        self._start = self._stream.tell()
         self._chunk_bytes = chunk_bytes
         head = self._stream.read(HEAD_BYTES)
         if not head.strip(_NOTHING):
+            self.close()
             raise ReportError("empty_file", "the file is empty")
         self.encoding = detect_encoding(head)
+
+    def close(self) -> None:
+        """Give back the copy on disk, if there is one; the stream itself is its owner's."""
+        if self._copy is not None:
+            self._copy.close()
 
     @property
     def damage(self) -> str | None:
@@ -56,12 +64,10 @@ class Source:
         yield decoder.decode(b"", final=True)
 
 
-def _seekable(stream: BinaryIO) -> tuple[IO[bytes], int]:
-    """The stream, or a copy on disk of one that cannot be read again, and where it starts."""
-    if stream.seekable():
-        return stream, stream.tell()
-    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - closed when collected
+def _copied(stream: BinaryIO) -> IO[bytes]:
+    """A copy on disk of a stream that cannot be read again."""
+    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES)  # noqa: SIM115 - Source closes it
     while chunk := stream.read(_COPY_BYTES):
         copy.write(chunk)
     copy.seek(0)
-    return copy, 0
+    return copy

@@ -37,7 +37,7 @@ def _meant(suite: str, case: Written) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(suites=SUITES, chunk_bytes=st.sampled_from([3, 17, 64, 300, 4_096, 131_072]))
 def test_what_was_meant_is_read(suites: list[tuple[str, list[Written]]], chunk_bytes: int):
     result = read_report(report_xml(suites), Limits(chunk_bytes=chunk_bytes))
@@ -51,7 +51,7 @@ def test_what_was_meant_is_read(suites: list[tuple[str, list[Written]]], chunk_b
     assert result.info.warnings == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     cases=st.lists(CASES, min_size=1, max_size=8),
     encoding=st.sampled_from(["utf-16", "utf-16-le", "utf-8-sig", "gb18030"]),
@@ -62,7 +62,7 @@ def test_the_encoding_makes_no_difference(cases: list[Written], encoding: str):
     assert read_report(text.encode(encoding)).attempts == read_report(report_xml([("suite", cases)])).attempts
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_bytes_that_mean_nothing_are_refused_or_survived(content: bytes):
     try:
@@ -71,7 +71,7 @@ def test_bytes_that_mean_nothing_are_refused_or_survived(content: bytes):
         assert error.code  # noqa: PT017 - that it is this error and no other is the point
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     name=st.sampled_from(SAMPLES),
     seed=st.integers(0, 2**32),
