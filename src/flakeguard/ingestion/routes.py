@@ -38,7 +38,8 @@ async def ingest_junit(
     await limiter_of(request).check("ingest", key.prefix, per_minute=settings.rate_limit_rpm)
     ingestion_id = await _receive_and_accept(request, settings, database, key)
     seconds = min(wait, settings.max_wait_seconds)
-    return success(request, _receipt(settings, await _wait_for(database, key.claims, ingestion_id, seconds)), status=202)
+    state = await _wait_for(database, key.claims, ingestion_id, seconds)
+    return success(request, _receipt(settings, state), status=202)
 
 
 async def _receive_and_accept(
