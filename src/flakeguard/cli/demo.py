@@ -20,6 +20,7 @@ from flakeguard.projects.model import Project
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.errors import FluxbaseError
 from fluxbase.resources import Addresses, Resources, open_resources
+from fluxbase.servers import home_of
 
 DEFAULT_PROJECT = "web-shop"
 _TOUR = ("flaky-often", "broken", "recovering", "difference")
@@ -104,7 +105,8 @@ async def _fill(
 
 
 def _tell(outcome: Outcome, settings: FlakeGuardSettings, *, json_: bool) -> None:
-    server = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    server = settings.public_url or home_of(settings).address() or f"http://{settings.host}:{settings.port}"
+    server = server.rstrip("/")
     home = f"{server}/projects/{outcome.project.id}"
     if json_:
         print_json(_document(outcome, home))

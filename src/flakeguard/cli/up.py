@@ -18,6 +18,7 @@ from flakeguard.cli.starting import reached, read_settings
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.resources import Addresses
+from fluxbase.servers import home_of
 
 _READY_SECONDS, _STOP_SECONDS = 60, 40
 _LOOK_SECONDS = 0.2
@@ -97,9 +98,11 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: _StopSi
             stderr().print(
                 f"\n[bold green]FlakeGuard is ready:[/] [bold]{settings.public_url or address}[/]   (Ctrl-C stops it)\n"
             )
-        while not stop.received:
-            time.sleep(_LOOK_SECONDS)
-            _revive(roles)
+        home_of(settings).path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with home_of(settings).announced(settings.public_url or address):
+            while not stop.received:
+                time.sleep(_LOOK_SECONDS)
+                _revive(roles)
     finally:
         stderr().print("stopping …")
         deadline = time.monotonic() + _STOP_SECONDS
