@@ -57,7 +57,8 @@ def test_lines(text: str | None, line: int | None):
     ("text", "cleaned"),
     [
         ("\x1b[31mred\x1b[0m", "red"), ("#x1B[1mbold#x1B[0m", "bold"), ("\u241b[2mdim", "dim"),
-        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"), ("a\r\nb\rc", "a\nb\nc"), ("a\0b", "ab"), ("#1 [x]", "#1 [x]"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"), ("a\r\nb\rc", "a\nb\nc"), ("a\0b", "ab"),
+        ("#1 [x]", "#1 [x]"),
     ],
 )  # fmt: skip
 def test_texts_are_cleaned(text: str, cleaned: str):
