@@ -20,6 +20,7 @@ class Chance:
         suspected: whether there is a pattern, and its suspicion reaches the threshold.
         healing: how far passes since speak against the rate; None where no flake is proven or suspected.
         passes: the passing observations since the last flake, oldest first.
+        different: jobs in which the test only fails while others pass.
     """
 
     proven: tuple[Contradiction, ...]
@@ -27,6 +28,7 @@ class Chance:
     suspected: bool
     healing: Healing | None
     passes: tuple[Observation, ...]
+    different: frozenset[str]
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -48,7 +50,8 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
     job in which the test only fails, on whatever branch, while other jobs pass: Windows is not chance.
     """
     proven = _own(timeline.contradictions, config)
-    stretches = _by_chance(_own(timeline.stretches, config), timeline, config)
+    different = _different(timeline, config)
+    stretches = tuple(stretch for stretch in _own(timeline.stretches, config) if stretch.job not in different)
     jobs = {contradiction.place[1] for contradiction in proven} | {stretch.job for stretch in stretches}
     flakes = [failure for contradiction in proven for failure in contradiction.failures]
     ignored = _runs(timeline.contradictions, timeline.stretches) - _runs(proven, stretches)
@@ -60,7 +63,7 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
     )
     suspected = not proven and split.suspicion >= config.suspected_threshold and _is_pattern(split)
     if not (proven or suspected):
-        return Chance(proven, split, suspected=False, healing=None, passes=())
+        return Chance(proven, split, suspected=False, healing=None, passes=(), different=different)
     flakes += [failure for incident in split.chance for failure in incident.failures]
     passes = _since(flakes, timeline.observations, jobs)
     runs_before = max(split.runs - len(passes), split.flaked)
@@ -70,6 +73,7 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
         suspected=suspected,
         healing=healing(split.flaked, runs_before, len(passes), config),
         passes=passes,
+        different=different,
     )
 
 
@@ -88,10 +92,10 @@ def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig
     return tuple(found)
 
 
-def _by_chance(stretches: Sequence[Stretch], timeline: Timeline, config: AnalysisConfig) -> tuple[Stretch, ...]:
-    """Leave out jobs that have not passed once since they began to fail, on enough commits."""
-    different = {job for job in {stretch.job for stretch in stretches} if _only_fails(job, timeline, config)}
-    return tuple(stretch for stretch in stretches if stretch.job not in different)
+def _different(timeline: Timeline, config: AnalysisConfig) -> frozenset[str]:
+    """Jobs that have not passed once since they began to fail, on enough commits, while other jobs passed."""
+    jobs = {stretch.job for stretch in timeline.stretches}
+    return frozenset(job for job in jobs if _only_fails(job, timeline, config))
 
 
 def _only_fails(job: str, timeline: Timeline, config: AnalysisConfig) -> bool:

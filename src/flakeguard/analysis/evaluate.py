@@ -87,8 +87,8 @@ def evaluate(
     timeline = trace(counted, group)
     main = _main(counted, default_branch)
     chance = find_chance(timeline, main, config)
-    streaks = failing_ends(timeline, main, lambda failures: _is_broken(failures, chance, config))
-    repair = _repair(timeline, main, config)
+    streaks = failing_ends(timeline, main, lambda failures: _is_broken(failures, chance, config), chance.different)
+    repair = _repair(timeline, main, chance.different, config)
     facts = Facts(
         runs=len(counted),
         broken=any(streak.broken and streak.job is None and streak.branch == main for streak in streaks),
@@ -168,10 +168,11 @@ def _predicted(failures: Sequence[Observation], chance: Chance) -> float:
     return predicted_failures(len(failures), chance.split.flaked - flaked, chance.split.runs - flaked)
 
 
-def _repair(timeline: Timeline, main: str, config: AnalysisConfig) -> Repair | None:
+def _repair(timeline: Timeline, main: str, different: frozenset[str], config: AnalysisConfig) -> Repair | None:
     if not any(stretch.branch == main for stretch in timeline.stretches):
         return None
-    return last_repair([o for o in timeline.observations if o.run.branch == main], config)
+    series = [o for o in timeline.observations if o.run.branch == main and o.run.job not in different]
+    return last_repair(series, config)
 
 
 def _analysis(facts: Facts, findings: _Findings, config: AnalysisConfig) -> Analysis:

@@ -44,18 +44,27 @@ def on_enough_commits(failures: Sequence[Observation], broken_commits: int) -> b
     return len({failure.run.commit for failure in failures}) >= broken_commits
 
 
-def failing_ends(timeline: Timeline, default_branch: str, judge: Judge) -> tuple[BrokenStreak, ...]:
-    """Return what fails at the end of its branch: whole branches, else single jobs; the default branch first."""
+def failing_ends(
+    timeline: Timeline, default_branch: str, judge: Judge, different: frozenset[str] = frozenset()
+) -> tuple[BrokenStreak, ...]:
+    """Return what fails at the end of its branch: whole branches, else single jobs; the default branch first.
+
+    Args:
+        timeline: the failures.
+        default_branch: comes first.
+        judge: which of them are broken.
+        different: jobs in which the test only fails: they do not speak for a branch whose other jobs have not run yet.
+    """
     branches = dict.fromkeys(stretch.branch for stretch in timeline.stretches if stretch.after is None)
-    found = [streak for branch in branches for streak in _branch_ends(timeline, branch, judge)]
+    found = [streak for branch in branches for streak in _branch_ends(timeline, branch, judge, different)]
     found.sort(key=lambda streak: streak.since, reverse=True)
     found.sort(key=lambda streak: streak.branch != default_branch)
     return tuple(found)
 
 
-def _branch_ends(timeline: Timeline, branch: str, judge: Judge) -> Iterator[BrokenStreak]:
+def _branch_ends(timeline: Timeline, branch: str, judge: Judge, different: frozenset[str]) -> Iterator[BrokenStreak]:
     series = [observation for observation in timeline.observations if observation.run.branch == branch]
-    whole = trailing_red(series)
+    whole = trailing_red([observation for observation in series if observation.run.job not in different])
     if whole:
         yield _streak(branch, None, whole, judge)
         return

@@ -15,7 +15,7 @@ BRANCHES = ("main", "a", "main", "b", "a", "c", "main", "b", "release")
 def observations(fails):
     """Forty commits on many branches, each in a Linux and a Windows job."""
     for number in range(80):
-        commit, job = number // 2, ("linux", "windows")[number % 2]
+        commit, job = number // 2, ("windows", "linux")[number % 2]
         run = Run(
             id=number + 1,
             executed_at=NOW - timedelta(hours=200 - number),
@@ -24,7 +24,7 @@ def observations(fails):
             branch=BRANCHES[commit % len(BRANCHES)],
             job=f"{job}\x1f",
         )
-        yield Observation(run, (Outcome.FAILED if fails(commit, job) else Outcome.PASSED,))
+        yield Observation(run, (Outcome.FAILED,) * 3 if fails(commit, job) else (Outcome.PASSED,))
 
 
 @pytest.mark.parametrize("since", [0, 15])
@@ -39,3 +39,16 @@ def test_failing_in_one_job_on_every_branch_is_no_suspicion(since):
 def test_one_pass_in_between_brings_the_suspicion_back():
     history = list(observations(lambda commit, job: job == "windows" and commit % 4 == 1))
     assert evaluate(history, group="g", default_branch="main", now=NOW).verdict is Verdict.SUSPECTED
+
+
+def test_the_job_that_fails_may_report_first_or_be_cut_off_at_the_edge():
+    history = list(observations(lambda commit, job: job == "windows"))
+    for start in range(4):
+        for end in range(len(history) - 12, len(history)):
+            analysis = evaluate(history[start:end], group="g", default_branch="main", now=NOW)
+            assert analysis.verdict is Verdict.STABLE, (start, end)
+
+
+def test_main_is_broken_when_the_other_jobs_fail_too():
+    history = list(observations(lambda commit, job: job == "windows" or commit >= 34))
+    assert evaluate(history, group="g", default_branch="main", now=NOW).verdict is Verdict.BROKEN
