@@ -51,6 +51,9 @@ async def test_every_planted_test_gets_the_verdict_it_was_planted_for(on_servers
     days = await owner.fetchval("SELECT count(DISTINCT created_at::date) FROM verdict_changes")
     assert days > 5, "verdicts changed as the runs ended, not all in one minute"
 
+    shaken = await owner.fetch("SELECT test_case_id FROM verdict_changes GROUP BY 1 HAVING count(*) > 8")
+    assert not shaken, "no verdict flaps"
+
     second = await on_servers("demo")
     assert second.exit_code == 0, second.output
     assert "filled already" in second.stdout

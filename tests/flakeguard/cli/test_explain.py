@@ -15,6 +15,7 @@ from flakeguard.cli import demo_filling as filling
 from flakeguard.demo.history import generate
 from flakeguard.uploading.client import RetryPolicy
 from fluxbase.auth import passwords
+from fluxbase.monitoring import configure_logging
 
 BRANCH = "feature/express-checkout"
 RUNS = 12
@@ -37,6 +38,7 @@ def no_waits(monkeypatch):
 async def shop(settings, addresses, resources, monkeypatch):
     """The newest runs of the demonstration, served; gives address, key and the runs."""
     monkeypatch.setattr(passwords, "ROUNDS", 4)
+    configure_logging(level="fatal", format="text")  # the server logs to the output that the command is read from
     account = await filling.account_for(resources.database, "ada@example.com")
     project = await filling.project_for(resources.database, account.user, "web-shop")
     key, token = await filling.new_key(resources.database, account.user, project)
@@ -51,6 +53,7 @@ async def shop(settings, addresses, resources, monkeypatch):
         yield {"FLAKEGUARD_URL": address, "FLAKEGUARD_API_KEY": token}, runs, project
         server.should_exit = True
         await serving
+    configure_logging()
 
 
 async def test_the_newest_run_of_a_branch_commit_or_ci_is_explained(run, shop, owner):
