@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flakeguard.analysis.explanation import FailureExplained, RunExplained
 from flakeguard.analysis.model import Answer, AttemptRef, Evidence, EvidenceKind, Odds
@@ -103,6 +104,24 @@ def _tone(run: RunExplained) -> str:
     return "none"
 
 
+def stored_proofs(findings: Mapping[str, Any]) -> tuple[Proof, ...]:
+    """The stored evidence of a test (`flakeguard.analysis.findings`) but for contradictions, which are drawn whole."""
+    drawn = (EvidenceKind.RETRY, EvidenceKind.RERUN)
+    return tuple(_stored(piece) for piece in findings.get("evidence", ()) if piece["kind"] not in drawn)
+
+
+def _stored(piece: Mapping[str, Any]) -> Proof:
+    failed = tuple(AttemptRef(run, attempt, Outcome(outcome)) for run, attempt, outcome in piece["failed"])
+    passed = tuple(AttemptRef(run, attempt, Outcome(outcome)) for run, attempt, outcome in piece["passed"])
+    kind = EvidenceKind(piece["kind"])
+    return Proof(kind, _KIND_TEXTS[kind], piece["commit"], piece["branch"], job_title(piece["job"]), failed, passed)
+
+
+def job_title(job: str | None) -> str:
+    """`unit · linux` for job and variant joined by U+001F."""
+    return " · ".join(part for part in (job or "").split("\x1f") if part)
+
+
 def _failure(failure: FailureExplained) -> AnsweredFailure:
     explanation = failure.explanation
     causes = _causes(explanation.odds)
@@ -138,6 +157,4 @@ def _proof(piece: Evidence) -> Proof:
     text = _KIND_TEXTS[piece.kind]
     if piece.shared:
         text += ", together with most of its class"
-    job, _, variant = piece.job.partition("\x1f")
-    place = f"{job} · {variant}" if job and variant else job or variant
-    return Proof(piece.kind, text, piece.commit, piece.branch, place, piece.failed, piece.passed)
+    return Proof(piece.kind, text, piece.commit, piece.branch, job_title(piece.job), piece.failed, piece.passed)

@@ -7,7 +7,7 @@ from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.explanation import explain_run
 from flakeguard.analysis.model import Verdict
 from flakeguard.dashboard import history, repository
-from flakeguard.dashboard.answers import present
+from flakeguard.dashboard.answers import job_title, present, stored_proofs
 from flakeguard.dashboard.listing import TREND_DAYS, Page, TestFilter
 from fluxbase.db import Connection
 from fluxbase.errors import NotFoundError
@@ -17,6 +17,7 @@ _SLOWEST = 10
 _FAILURE_GROUPS = 12
 _CHANGES = 20
 _CONTRADICTIONS = 3
+_PROOFS = 6
 _WEEK_DAYS = 7
 
 type View = dict[str, Any]
@@ -88,6 +89,8 @@ async def test_detail(connection: Connection, project_id: int, test_case_id: int
         "strip_text": history.summarise(runs),
         "contradictions": found[:_CONTRADICTIONS],
         "more_contradictions": found[_CONTRADICTIONS:],
+        "job_title": job_title,
+        "proofs": stored_proofs(test.findings)[:_PROOFS],
         "durations": history.duration_points(runs),
         "failures": await repository.failure_groups(connection, project_id, test_case_id, _FAILURE_GROUPS),
         "changes": await repository.verdict_changes(connection, project_id, test_case_id, _CHANGES),
