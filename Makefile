@@ -46,7 +46,7 @@ chaos: setup ## kill processes and servers while uploads arrive; bounded, minute
 lock: setup ## renew requirements.lock from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --quiet \
 		--python-version 3.12 --custom-compile-command "make lock" -o requirements.lock
-	@sed -n '/^uv==/,/^[^ ]*[^\\]$$/p' requirements.lock | sed '/^ *#/d' > requirements-uv.lock
+	@awk '/^[a-z]/ { wanted = /^uv==/ } wanted && !/^ *#/' requirements.lock > requirements-uv.lock
 
 clean: ## remove what setup and tests made
 	@rm -rf .venv .venv-postgres16 .coverage* web/node_modules src/fluxbase/web/static

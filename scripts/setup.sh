@@ -18,7 +18,8 @@ find_python() { # named one first, then PATH, then pyenv (even when another vers
     for candidate in python3.13 python3.12 python3.14 python3 python; do
         suits "$candidate" && { command -v "$candidate"; return; }
     done
-    for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[3249]*/bin/python; do
+    pyenv_root=${PYENV_ROOT:-$(pyenv root 2>/dev/null || echo "${HOME:-}/.pyenv")}
+    for candidate in "$pyenv_root"/versions/3.1[3249]*/bin/python; do
         suits "$candidate" && { echo "$candidate"; return; }
     done
     if command -v uv >/dev/null 2>&1; then
