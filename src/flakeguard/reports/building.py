@@ -7,6 +7,7 @@ and what it learns beside them into a `ReportInfo`.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from flakeguard.reports.cases import OpenCase
 from flakeguard.reports.executions import Execution
 from flakeguard.reports.frameworks import FormatEvidence
 from flakeguard.reports.identity import normalise_file, normalise_suite
@@ -28,9 +29,6 @@ SUITE_CASE_NAME = "<init>"
 type Attributes = Mapping[str, str]
 type _Text = Literal["details", "system-out", "system-err", "property"]
 
-_SKIPPING_STATUSES = frozenset(
-    {"disabled", "notrun", "ignored", "skipped", "suppressed", "pending", "notexecuted", "inactive", "todo"}
-)
 _FAILURE_ELEMENTS = {"failure": Outcome.FAILED, "error": Outcome.ERROR}
 _RERUN_ELEMENTS = {
     "flakyFailure": Outcome.FAILED,
@@ -38,32 +36,10 @@ _RERUN_ELEMENTS = {
     "rerunFailure": Outcome.FAILED,
     "rerunError": Outcome.ERROR,
 }
-_FAILING_STATUSES = {
-    "failed": Outcome.FAILED,
-    "fail": Outcome.FAILED,
-    "failure": Outcome.FAILED,
-    "error": Outcome.ERROR,
-    "errored": Outcome.ERROR,
-}
-_NEXTEST_FLAKY = "flaky failure"  # passed in the end, but nextest was told to fail the run for it
 
 
 class TooDeepError(Exception):
     """Elements are nested deeper than any report nests them."""
-
-
-class _Case:
-    """One `<testcase>` while its elements are read."""
-
-    __slots__ = ("attributes", "has_outcome", "main", "outer", "reruns", "skipped")
-
-    def __init__(self, attributes: Attributes, outer: "_Case | None") -> None:
-        self.attributes = attributes
-        self.main = Execution()
-        self.reruns: list[tuple[bool, Execution]] = []  # whether flaky (a pass followed), the execution
-        self.skipped = False
-        self.has_outcome = False
-        self.outer = outer
 
 
 class AttemptBuilder:
@@ -79,7 +55,7 @@ class AttemptBuilder:
         self._suites: list[tuple[str, str | None]] = []  # what to go back to when a suite ends
         self._suite = ""
         self._file: str | None = None
-        self._case: _Case | None = None
+        self._case: OpenCase | None = None
         self._execution: Execution | None = None  # the rerun that is open, inside a case
         self._suite_failure: Execution | None = None
         self._sink: TextSink | None = None
@@ -229,7 +205,7 @@ class AttemptBuilder:
     def _start_case(self, _name: str, attributes: Attributes) -> None:
         if not self.info.attempts:
             self._evidence.first_case(attributes, self._path[-2] if len(self._path) > 1 else "")
-        self._case = _Case(dict(attributes), self._case)
+        self._case = OpenCase(dict(attributes), self._case)
 
     def _end_case(self) -> None:
         case = self._case
@@ -237,20 +213,9 @@ class AttemptBuilder:
             return
         self._case = case.outer
         self._execution = None
-        self._settle(case)
-        for execution in _in_order(case):
+        case.settle(self._seconds(case.attributes.get("time")))
+        for execution in case.executions():
             self._emit(case.attributes, execution)
-
-    def _settle(self, case: _Case) -> None:
-        """Decide the main execution's outcome from its elements and from the case's status."""
-        attributes, main = case.attributes, case.main
-        main.seconds = self._seconds(attributes.get("time"))
-        status = (attributes.get("status") or "").lower().replace("_", "").replace(" ", "")
-        result = (attributes.get("result") or "").lower()
-        if status in _SKIPPING_STATUSES or result in _SKIPPING_STATUSES:
-            main.outcome = Outcome.SKIPPED  # a disabled test's failure is no verdict of its framework
-        elif main.outcome is Outcome.PASSED:
-            main.outcome = Outcome.SKIPPED if case.skipped else _FAILING_STATUSES.get(status, Outcome.PASSED)
 
     def _emit(self, attributes: Attributes, execution: Execution) -> None:
         """Put a finished attempt into `ready`."""
@@ -405,25 +370,6 @@ class AttemptBuilder:
         """The innermost suite's own name."""
         return self._suite.rsplit(SUITE_SEPARATOR, 1)[-1]
 
-    def _label(self, case: _Case) -> str:
+    def _label(self, case: OpenCase) -> str:
         """A case's name for a warning."""
         return repr(cut(self._name(case.attributes.get("name") or ""), 200))
-
-
-def _in_order(case: _Case) -> list[Execution]:
-    """A case's executions as they happened.
-
-    `flaky…` elements are failed attempts before the one that passed; `rerun…` elements are further failures
-    after the first, which is the case's own `<failure>`. A case with reruns and no failure of its own passed
-    in the end.
-    """
-    main = case.main
-    flaky = [execution for is_flaky, execution in case.reruns if is_flaky]
-    reruns = [execution for is_flaky, execution in case.reruns if not is_flaky]
-    if flaky and main.attributes.get("type") == _NEXTEST_FLAKY:
-        passed = Execution()
-        passed.seconds = main.seconds
-        return [*flaky, *reruns, passed]
-    if main.outcome.is_bad:
-        return [*flaky, main, *reruns]
-    return [*flaky, *reruns, main]

@@ -10,6 +10,7 @@ _ANSI = re.compile(
 )
 _REFERENCE = re.compile(r"&(?:#(\d{1,8})|#x([0-9A-Fa-f]{1,7})|(lt|gt|amp|quot|apos));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_IN_ORDER = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))  # "&amp;" must be last
 _MAX_CODE_POINT = 0x10FFFF
 
 
@@ -30,8 +31,11 @@ def unescape(text: str) -> str:
         return text
     if "&#" in text:
         return _REFERENCE.sub(_character, text)
-    text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'")
-    return text.replace("&amp;", "&")
+    for reference, character in _IN_ORDER:
+        text = text.replace(reference, character)
+        if "&" not in text:
+            break
+    return text
 
 
 def plain_text(raw: str) -> str:
