@@ -18,7 +18,7 @@ _CI_WORKSPACES = re.compile(
       | /home/circleci/(?:project|repo)/                     # CircleCI
       | /opt/atlassian/pipelines/agent/build/                # Bitbucket
       | /(?:var/lib/)?buildkite(?:-agent)?/builds/[^/]+/[^/]+/[^/]+/
-      | (?:[A-Za-z]:)?(?:/[^/]+)*?/jenkins(?:/[^/]+)*?/workspace/[^/]+/
+      | (?:[A-Za-z]:)?(?:/[^/]+)*?/[^/]*jenkins[^/]*(?:/[^/]+)*?/workspace/[^/]+/
     )""",
     re.VERBOSE,
 )
