@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import FrameType
 
 import uvicorn
@@ -26,6 +26,17 @@ class Server(uvicorn.Server):
         """Stop streams first: the server waits for its connections."""
         self._on_exit()
         super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take the signal as answered by stopping.
+
+        Uvicorn raises it again when it has stopped. That would end the process there: with jobs under way, and without
+        leaving the embedded servers, which the last to leave stops.
+        """
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
 
 def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:

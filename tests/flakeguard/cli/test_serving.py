@@ -1,0 +1,27 @@
+"""A role that is told to stop ends in its own time: what is around the server is left properly."""
+
+import asyncio
+import os
+import signal
+
+from starlette.applications import Starlette
+
+from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
+
+
+async def test_sigterm_stops_the_server_and_not_the_process() -> None:
+    raised_again: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: raised_again.append(number))
+    try:
+        told: list[str] = []
+        server = Server(server_config(Starlette(), "127.0.0.1", 0), lambda: told.append("stop"))
+        serving = asyncio.create_task(serve_until_orphaned(server))
+        async with asyncio.timeout(20):
+            while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == ["stop"]
+    assert raised_again == [], "raised once more it would end the worker with its jobs under way"
