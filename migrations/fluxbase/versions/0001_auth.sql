@@ -15,6 +15,13 @@ END $$;
 
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
+-- The runbook reads it. It needs shared_preload_libraries, and managed servers may keep it to themselves.
+DO $$
+BEGIN
+    CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+EXCEPTION WHEN OTHERS THEN
+    RAISE NOTICE 'pg_stat_statements is not to be had here: %', SQLERRM;
+END $$;
 
 CREATE SCHEMA IF NOT EXISTS auth;
 GRANT USAGE ON SCHEMA auth TO anon, authenticated, service_role;

@@ -116,5 +116,5 @@ async def find(connection: Connection, ingestion_id: UUID, *, with_files: bool =
     files = await connection.fetch(_SQL["find_files"], ingestion_id) if with_files else []
     verdicts = None
     if row["state"] == "analyzed":
-        verdicts = dict(await connection.fetch(_SQL["verdicts"], row["run_id"]))
+        verdicts = {one["verdict"]: one["tests"] for one in await connection.fetch(_SQL["verdicts"], row["run_id"])}
     return IngestionState(**dict(row), files=tuple(FileState(**dict(file)) for file in files), verdicts=verdicts)

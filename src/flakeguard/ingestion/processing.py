@@ -1,6 +1,5 @@
 """Read an accepted upload into rows, all of it in one transaction, and owe its analysis."""
 
-import gzip
 import hashlib
 import io
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import structlog
 from flakeguard.ingestion.batches import in_batches
 from flakeguard.ingestion.meta import RunMeta
 from flakeguard.ingestion.repository import SQL, StoredRun, add_report, store_batch, upsert_run
-from flakeguard.reports.archives import expand
+from flakeguard.reports.archives import DEFAULT_ARCHIVE_LIMITS, ArchiveLimits, expand
 from flakeguard.reports.junit import parse_junit
 from flakeguard.reports.model import ReportError
 from flakeguard.worker.outbox import owe, settle
@@ -24,6 +23,17 @@ from fluxbase.db import Connection, Database
 logger = structlog.get_logger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """What every file of an upload is stored with."""
+
+    connection: Connection
+    ingestion_id: UUID
+    run: StoredRun
+    arrival: datetime
+    limits: ArchiveLimits
 
 
 @dataclass(slots=True)
@@ -48,7 +58,12 @@ class _FileResult:
 
 
 async def process_upload(
-    database: Database, ingestion_id: UUID, *, job_id: str, now: Callable[[], datetime]
+    database: Database,
+    ingestion_id: UUID,
+    *,
+    job_id: str,
+    now: Callable[[], datetime],
+    limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS,
 ) -> int | None:
     """Parse and store every file of an ingestion; the attempts stored, or None when it was done before.
 
@@ -64,9 +79,10 @@ async def process_upload(
         files = await connection.fetch(SQL["files_to_read"], ingestion_id)
         contents = hashlib.sha256(b"".join(sorted(file["sha256"] for file in files))).digest()
         run = await upsert_run(connection, row["project_id"], meta.run_key(contents), meta, row["created_at"])
+        upload = _Upload(connection, ingestion_id, run, row["created_at"], limits)
         stored = 0
         for file in files:
-            result = await _process_file(connection, run, ingestion_id, file, row["created_at"])
+            result = await _process_file(upload, file)
             stored += result.attempts
             await connection.execute(
                 SQL["describe_file"], file["id"], ", ".join(dict.fromkeys(result.formats)) or None, result.attempts,
@@ -85,18 +101,16 @@ async def process_upload(
     return stored
 
 
-async def _process_file(
-    connection: Connection, run: StoredRun, ingestion_id: UUID, file: Any, arrival: datetime
-) -> _FileResult:
+async def _process_file(upload: _Upload, file: Any) -> _FileResult:
     result = _FileResult()
-    content: bytes = await connection.fetchval(SQL["file_content"], file["id"])
+    content: bytes = await upload.connection.fetchval(SQL["file_content"], file["id"])
     with io.BytesIO(content) as stored:
-        for piece in expand(stored, _upload_name(file["filename"], file["encoding"])):
+        for piece in expand(stored, _upload_name(file["filename"], file["encoding"]), upload.limits):
             result.pieces += 1
             if piece.stream is None:
                 result.errors.append(f"{piece.name}: {piece.error.message if piece.error else 'cannot be read'}")
                 continue
-            await _process_report(connection, run, ingestion_id, piece.name, piece.stream, arrival, result)
+            await _process_report(upload, piece.name, piece.stream, result)
     return result
 
 
@@ -104,28 +118,27 @@ def _upload_name(filename: str, encoding: str) -> str:
     return filename if encoding == "zip" else f"{filename.removesuffix('.gz')}.gz"
 
 
-async def _process_report(
-    connection: Connection, run: StoredRun, ingestion_id: UUID, name: str, stream: BinaryIO, arrival: datetime,
-    result: _FileResult,
-) -> None:  # fmt: skip
-    """One report: hashed, counted once in its run, parsed and stored batch by batch; all of it or nothing."""
+async def _process_report(upload: _Upload, name: str, stream: BinaryIO, result: _FileResult) -> None:
+    """One report: hashed, counted once in its run, parsed and stored batch by batch; all of it or nothing.
+
+    Whatever is wrong with the file is a `ReportError`. Anything else (an OSError or TimeoutError of the database, say)
+    is not the file's fault: it ends the transaction, and the job is tried again.
+    """
     try:
         digest = _digest(stream)
-        async with connection.transaction():  # a savepoint: a report that fails half-way leaves nothing
-            report_key = await add_report(connection, run.id, digest, ingestion_id)
+        async with upload.connection.transaction():  # a savepoint: a report that fails half-way leaves nothing
+            report_key = await add_report(upload.connection, upload.run.id, digest, upload.ingestion_id)
             if report_key is None:
                 result.warnings.append(f"{name}: the run has this report already; it was not counted again")
                 return
             stream.seek(0)
             report = parse_junit(stream)
             attempts = 0
-            for batch in in_batches(report, run.variant):
-                await store_batch(connection, run, report_key, batch, arrival)
+            for batch in in_batches(report, upload.run.variant):
+                await store_batch(upload.connection, upload.run, report_key, batch, upload.arrival)
                 attempts += len(batch.positions)
     except ReportError as error:
         result.errors.append(f"{name}: {error.message}")
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
-        result.errors.append(f"{name}: cannot be unpacked: {error}")
     else:
         result.attempts += attempts
         result.formats.append(report.info.format)

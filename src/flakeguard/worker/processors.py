@@ -10,6 +10,7 @@ import structlog
 from flakeguard.analysis.analyzing import analyze_ingestion
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.ingestion.processing import process_upload
+from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.worker.outbox import bury
 from flakeguard.worker.queues import ANALYZE, INGEST
 from fluxbase.db import load
@@ -39,11 +40,13 @@ class InvalidJobError(InvalidRequestError):
     code = "invalid_job"
 
 
-def processors(resources: Resources, config: AnalysisConfig) -> Mapping[str, Processor]:
+def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimits) -> Mapping[str, Processor]:
     """The processor of each queue, by its public name."""
 
     async def ingest(job: Job) -> dict[str, Any]:
-        stored = await process_upload(resources.database, _ingestion_id(job), job_id=job.id, now=resources.now)
+        stored = await process_upload(
+            resources.database, _ingestion_id(job), job_id=job.id, now=resources.now, limits=limits
+        )
         return {"testResults": stored}
 
     async def analyze(job: Job) -> dict[str, Any]:

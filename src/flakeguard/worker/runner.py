@@ -4,9 +4,10 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from flakeguard.analysis.analyzing import reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.repository import SQL as ANALYSIS_SQL
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.bull import UnrecoverableError, Worker
 from flakeguard.worker.metrics import WorkerMetrics
@@ -32,6 +34,9 @@ _SQL = load(__package__)
 
 _AGEING_HOUR_UTC = 4
 _CLOSE_SECONDS = 25
+_AGAIN_SECONDS = 2.0
+
+type Duty = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -40,13 +45,18 @@ async def running_worker(
 ) -> AsyncGenerator[None]:
     """Work for as long as the block lasts; leaving it finishes the jobs under way (or hands them back)."""
     config = analysis_config(settings)
+    # A member of an archive may be as large as a file that comes alone, and all of them as large as an upload of such.
+    limits = ArchiveLimits(
+        file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
+    )
     workers = [
         _worker(resources, settings, queue, processor, metrics)
-        for queue, processor in processors(resources, config).items()
+        for queue, processor in processors(resources, config, limits).items()
     ]
     relay = Relay(resources, Publisher(resources.redis))
-    tasks = [asyncio.create_task(_run(worker)) for worker in workers]
-    tasks += [asyncio.create_task(relay.run()), asyncio.create_task(_age_daily(resources, config))]
+    duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
+    duties |= {"relay": relay.run, "ageing": partial(_age_daily, resources, config)}
+    tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties.items()]
     logger.info("worker started", worker=settings.worker_name, concurrency=settings.worker_concurrency)
     try:
         yield
@@ -64,7 +74,7 @@ def _worker(
     async def process(bull_job: Any, _token: str) -> dict[str, Any]:
         return await _process(resources, queue, processor, metrics, bull_job)
 
-    return Worker(
+    worker = Worker(
         bullmq_name(queue),
         process,
         {
@@ -78,16 +88,36 @@ def _worker(
             "settings": {"backoffStrategy": _backoff_ms},
         },
     )
+    worker.on("error", partial(_tell_error, queue))  # BullMQ keeps its own troubles to itself unless somebody listens
+    return worker
+
+
+def _tell_error(queue: str, error: object, *_job: Any) -> None:
+    logger.error("queue error", queue=queue, error=str(error))
 
 
 def _backoff_ms(tries: int, *_job: Any) -> int:
     return delay_ms(tries, random.random)
 
 
+async def _for_ever(name: str, duty: Duty) -> None:
+    """Keep up what a worker is there for: a server that is away for a moment must not end it for good, unnoticed."""
+    while True:
+        try:
+            await duty()
+        except Exception as error:
+            logger.exception("worker duty failed", duty=name, error=type(error).__name__)
+        else:
+            return  # closed on purpose
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
 async def _run(worker: Any) -> None:
     # Without knowing the version, BullMQ for Python rounds its waiting up to whole seconds.
     await worker.backend.blocking_connection.getRedisVersion()
     await worker.run()
+    if not worker.closing:
+        raise RuntimeError("BullMQ's loop ended by itself; what it printed says why")
 
 
 async def _close(worker: Any) -> None:
@@ -132,10 +162,19 @@ async def _age_daily(resources: Resources, config: AnalysisConfig) -> None:
         async with resources.database.transaction() as connection:
             projects = [row["id"] for row in await connection.fetch(ANALYSIS_SQL["all_projects"])]
         for project_id in projects:
-            tests = await reanalyze_project(
-                resources.database, project_id, recompute=False, config=config, now=resources.now()
-            )
-            logger.info("ageing completed", project_id=project_id, tests=tests)
+            await _age(resources, config, project_id)
+
+
+async def _age(resources: Resources, config: AnalysisConfig, project_id: int) -> None:
+    """Age one project; that it cannot be aged is no reason to leave out the others."""
+    try:
+        tests = await reanalyze_project(
+            resources.database, project_id, recompute=False, config=config, now=resources.now()
+        )
+    except Exception:
+        logger.exception("ageing failed", project_id=project_id)
+    else:
+        logger.info("ageing completed", project_id=project_id, tests=tests)
 
 
 def _seconds_until(now: datetime, hour: int) -> float:
