@@ -41,7 +41,7 @@ if [ ! -x "$VENV/bin/python" ] || ! suits "$VENV/bin/python"; then
 fi
 
 # What the installed environment depends on, page sources included: a pull brings new pages too.
-inputs=$(cat requirements.lock pyproject.toml hatch_build.py web/package.json web/package-lock.json web/src/* 2>/dev/null | cksum)
+inputs=$(cat requirements.lock pyproject.toml hatch_build.py web/package.json web/package-lock.json web/build.mjs web/src/* 2>/dev/null | cksum)
 if [ "$(cat "$VENV/.setup" 2>/dev/null)" != "$inputs" ]; then
     [ -x "$VENV/bin/uv" ] || "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
         --require-hashes -r requirements-uv.lock

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 PAGES = (
-    "", "?q=nothing+is+called+so", "?verdict=stable", "/runs", "/runs/{run}", "/runs/{outage}", "/flakes/{flaky}",
-    "/flakes/{broken}", "/flakes/{stable}", "/uploads", "/setup", "/settings", "/settings/keys",
+    "", "?q=nothing+is+called+so", "/runs", "/runs/{run}", "/runs/{outage}", "/flakes/{flaky}",
+    "/flakes/{broken}", "/uploads", "/setup", "/settings", "/settings/keys",
 )  # fmt: skip
 ELSEWHERE = (
     "/?all", "/account", "/orgs/new", "/orgs/acme", "/orgs/acme/members", "/orgs/acme/audit", "/orgs/acme/settings",
@@ -26,7 +26,6 @@ def addresses(site) -> list[str]:
         "outage": site.seeded.outage_run,
         "flaky": tests["never_oversells[8 workers]"],
         "broken": tests["weight_limits"],
-        "stable": tests["signs_in"],
     }
     empty = f"{site.url}/projects/{site.project_id + 1}"
     return [site.base + path.format(**names) for path in PAGES] + [site.url + path for path in ELSEWHERE] + [empty]
@@ -37,7 +36,9 @@ async def violations(page: Page, *, contrast_only: bool = False) -> list[str]:
     # By the debugger's door: our own policy forbids scripts that are not ours, and that must stay so.
     if not await page.evaluate("Boolean(window.axe)"):
         await page.evaluate(AXE.read_text("utf-8"))
-    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if contrast_only else {})
+    options = {"resultTypes": ["violations"], "iframes": False, "preload": False} | (
+        {"runOnly": ["color-contrast"]} if contrast_only else {}
+    )
     found = await page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{page.url}: {item['id']} ({item['impact']}): {node['html'][:160]} {node['failureSummary'][:200]}"

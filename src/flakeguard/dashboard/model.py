@@ -114,11 +114,6 @@ class TestDetail:
         return self.findings.get("differences") or ()
 
     @property
-    def streaks(self) -> Sequence[Mapping[str, Any]]:
-        """Failing ends of branches (`BrokenStreak` as JSON)."""
-        return self.findings.get("streaks") or ()
-
-    @property
     def healing(self) -> tuple[int, int] | None:
         """Of a recovering test: passes since the last failure, and passes after which it is called stable."""
         needed = self.findings.get("passes_needed")

@@ -1,6 +1,5 @@
 """How numbers, times and texts read on a page. Pure: the clock comes in as an argument."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
@@ -110,13 +109,6 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"  # noqa: PLR2004
         value /= 1000
     return f"{value:.1f} GB"
-
-
-def sentence_list(items: Sequence[str], joiner: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(items) < 2:  # noqa: PLR2004 -- nothing to join
-        return "".join(items)
-    return f"{', '.join(items[:-1])} {joiner} {items[-1]}"
 
 
 def breakable(text: str) -> Markup:

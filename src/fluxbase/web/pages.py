@@ -63,7 +63,6 @@ class Pages:
             filters.odds,
             filters.percent,
             filters.plural,
-            filters.sentence_list,
             filters.short_sha,
             filters.size,
         ):

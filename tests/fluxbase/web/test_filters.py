@@ -64,7 +64,6 @@ def test_small_words() -> None:
     assert filters.size(18_400) == "18 kB"
     assert filters.short_sha("a" * 40) == "a" * 8
     assert filters.short_sha("v1.2") == "v1.2"
-    assert filters.sentence_list(["a", "b", "c"]) == "a, b and c"
     assert filters.breakable("a/<b>") == "a/<wbr>&lt;b&gt;"
 
 
