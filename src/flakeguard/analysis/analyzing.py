@@ -67,13 +67,16 @@ async def analyze_run(
     When the reports change whether the run is an outage, or which groups failed together in it, all tests of the run
     are judged again.
     """
+    # What another analysis of the run decided must be seen, so nothing is read before the lock is had.
+    await connection.execute(SQL["lock_project_of_run"], run_id)
     row = await connection.fetchrow(SQL["run"], run_id)
     if row is None:
         return 0, 0
-    await connection.execute(SQL["lock_project"], row["project_id"])
     counts, changed = await _describe_run(connection, row, config)
+    # Reports of the run may be stored and wait for an analysis of their own, which will count them.
+    counted = [key for (key,) in await connection.fetch(SQL["counted_reports"], run_id)]
     judged = 0
-    cursor = await connection.cursor(SQL["touched_tests"], run_id, list(new_reports), changed)
+    cursor = await connection.cursor(SQL["touched_tests"], run_id, list(new_reports), changed, counted)
     while touched := await cursor.fetch(_BATCH_TESTS):
         judged += await _judge_batch(connection, row, touched, config=config, now=now)
     await connection.execute(SQL["notify"], f"{row['project_id']}:{run_id}")
@@ -109,14 +112,15 @@ async def _judge_batch(
 def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
     outcomes: list[int] = row["outcomes"]
     known: list[int] = row["known_outcomes"] or []
+    counted = known + (row["new_outcomes"] or [])
     windows = judge.merged(state.windows, run, _code(tuple(outcomes)))
     return Judged(
         state,
         windows,
         judge.judge(windows, state.group),
-        new_runs=int(not known),
-        new_failures=int(_failed(outcomes) and not _failed(known)),
-        new_flakes=int(_flaked(outcomes) and not _flaked(known)),
+        new_runs=int(bool(counted) and not known),
+        new_failures=int(_failed(counted) and not _failed(known)),
+        new_flakes=int(_flaked(counted) and not _flaked(known)),
         duration_ms=row["duration_ms"],
         failed_now=_failed(outcomes),
     )

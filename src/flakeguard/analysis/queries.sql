@@ -1,6 +1,9 @@
 -- name: lock_project
 SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', $1))
 
+-- name: lock_project_of_run
+SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', project_id)) FROM test_runs WHERE id = $1
+
 -- name: run
 SELECT r.id, r.project_id, r.executed_at, r.key, r.sha, r.branch, r.job, r.variant, r.outage, r.mass_failures, p.default_branch
 FROM test_runs r JOIN projects p ON p.id = r.project_id
@@ -29,10 +32,15 @@ UPDATE test_runs SET tests = $2, failed = $3, skipped = $4, flaked = $5, outage 
 -- name: new_reports
 SELECT report_key FROM run_reports WHERE run_id = $1 AND ingestion_id = $2
 
+-- name: counted_reports
+SELECT r.report_key FROM run_reports r JOIN ingestions i ON i.id = r.ingestion_id
+WHERE r.run_id = $1 AND i.state = 'analyzed'
+
 -- name: touched_tests
 SELECT e.test_case_id,
        array_agg(e.outcome ORDER BY e.report_key, e.position) AS outcomes,
-       array_agg(e.outcome ORDER BY e.report_key, e.position) FILTER (WHERE e.report_key <> ALL($2::bigint[])) AS known_outcomes,
+       array_agg(e.outcome) FILTER (WHERE e.report_key = ANY($4::bigint[])) AS known_outcomes,
+       array_agg(e.outcome) FILTER (WHERE e.report_key = ANY($2::bigint[])) AS new_outcomes,
        sum(e.duration_ms)::real AS duration_ms
 FROM flake_events e
 WHERE e.run_id = $1
