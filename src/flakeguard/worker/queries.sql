@@ -7,7 +7,7 @@ SELECT pg_notify('flakeguard_outbox', '')
 
 -- name: due
 SELECT id, queue, name, job_id, data FROM outbox
-WHERE dead_at IS NULL AND (enqueued_at IS NULL OR enqueued_at < $1)
+WHERE dead_at IS NULL AND (enqueued_at IS NULL OR enqueued_at < $1) AND queue = ANY($3::text[])
 ORDER BY enqueued_at NULLS FIRST, id
 LIMIT $2
 FOR UPDATE SKIP LOCKED

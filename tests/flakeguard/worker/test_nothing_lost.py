@@ -53,6 +53,14 @@ async def test_flushing_redis_loses_nothing(
         assert await connection.fetchval("SELECT count(*) FROM flake_events") == 3
 
 
+async def test_work_for_an_unknown_queue_does_not_hold_up_the_rest(resources: Resources) -> None:
+    """A newer version owes it, which shares the database while versions change."""
+    async with resources.database.transaction() as connection:
+        for queue in ("runs:from-the-future", "runs:ingest"):
+            await outbox.owe(connection, queue=queue, name="x", job_id=f"{queue}-1", data={}, correlation_id=None)
+    assert await outbox.Relay(resources, Publisher(resources.redis)).relay_once() == 1
+
+
 async def test_a_job_that_fails_is_tried_again_and_stores_once(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, monkeypatch
 ) -> None:
@@ -85,6 +93,28 @@ async def test_a_job_that_fails_is_tried_again_and_stores_once(
     )
     async with resources.database.transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM flake_events") == 2
+
+
+async def test_a_database_that_is_slow_is_not_the_reports_fault(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, monkeypatch
+) -> None:
+    """A statement that times out (another upload holds what it waits for) must not cost the upload its report."""
+    tries = 0
+    real = processing.store_batch
+
+    async def slow_once(*arguments):
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise TimeoutError  # what asyncpg raises when command_timeout is over; an OSError to Python
+        await real(*arguments)
+
+    monkeypatch.setattr(processing, "store_batch", slow_once)
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        receipt = data(await upload(client, tenant.as_key, report({"a": PASS, "b": PASS})))
+    assert receipt["state"] == "analyzed"
+    assert receipt["warnings"] == []
+    assert receipt["stored"]["test_results"] == 2
 
 
 async def test_a_job_that_keeps_failing_is_given_up_with_its_cause_and_can_be_revived(
