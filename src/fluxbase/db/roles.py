@@ -7,26 +7,53 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 RUNTIME_ROLE = "fluxbase_runtime"
+_ROLES = ("anon", "authenticated", "service_role")
+_TRIES = 10
 
 
 async def ensure_runtime_role(owner_dsn: str, secret: str) -> str:
     """Make or refresh the runtime's role with the owner's address alone, and return the runtime's own address.
 
-    The password is derived from `secret`, so that every process of an installation knows it without storing it.
+    The password is derived from `secret`, so that every process of an installation knows it without storing it. Roles
+    belong to the whole server, where two databases' processes can meet: what stands already is left alone.
     """
     password = hmac.new(secret.encode(), b"runtime role password", hashlib.sha256).hexdigest()
+    runtime_dsn = _with_user(owner_dsn, RUNTIME_ROLE, password)
+    for tries_left in reversed(range(_TRIES)):
+        if await _is_ready(runtime_dsn):
+            break
+        try:
+            await _make(owner_dsn, password)
+        except (asyncpg.InternalServerError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):
+            if not tries_left:  # "tuple concurrently updated": somebody else is making it
+                raise
+    return runtime_dsn
+
+
+async def _is_ready(runtime_dsn: str) -> bool:
+    try:
+        connection = await asyncpg.connect(runtime_dsn)
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        return False
+    try:
+        return await connection.fetchval(
+            "SELECT bool_and(pg_has_role(rolname, 'MEMBER')) FROM pg_roles WHERE rolname = ANY($1::text[])",
+            list(_ROLES),
+        )
+    finally:
+        await connection.close()
+
+
+async def _make(owner_dsn: str, password: str) -> None:
     connection = await asyncpg.connect(owner_dsn)
     try:
         async with connection.transaction():
-            # Two processes starting together must not both find the role missing.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('fluxbase runtime role'))")
             exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", RUNTIME_ROLE)
             verb = "ALTER" if exists else "CREATE"
             await connection.execute(f"{verb} ROLE {RUNTIME_ROLE} LOGIN NOINHERIT PASSWORD '{password}'")
-            await connection.execute(f"GRANT anon, authenticated, service_role TO {RUNTIME_ROLE}")
+            await connection.execute(f"GRANT {', '.join(_ROLES)} TO {RUNTIME_ROLE}")
     finally:
         await connection.close()
-    return _with_user(owner_dsn, RUNTIME_ROLE, password)
 
 
 def _with_user(dsn: str, user: str, password: str) -> str:
