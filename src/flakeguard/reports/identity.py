@@ -5,6 +5,7 @@ import re
 
 _PERSON = b"fg-test-case-1"  # another scheme needs another number, or identities would silently change
 _SIZE = 16
+_LONGEST_PATH = 1_024  # a longer one is no path; and looking for a workspace in it would take long
 
 _CI_WORKSPACES = re.compile(
     r"""^(?:file://)?(?:
@@ -30,13 +31,15 @@ def normalise_file(path: str) -> str:
     Only prefixes that a CI service documents are removed; any other path stays as the report wrote it.
     """
     path = path.replace("\\", "/")
-    path = _CI_WORKSPACES.sub("", path, count=1)
+    if len(path) <= _LONGEST_PATH:
+        path = _CI_WORKSPACES.sub("", path, count=1)
     return path.removeprefix("./")
 
 
 def normalise_suite(name: str) -> str:
     """A suite's name, without a CI workspace in front when it is a path (PHPUnit and Playwright name suites so)."""
-    return normalise_file(name) if _CI_WORKSPACES.match(name.replace("\\", "/")) else name
+    is_path = len(name) <= _LONGEST_PATH and _CI_WORKSPACES.match(name.replace("\\", "/"))
+    return normalise_file(name) if is_path else name
 
 
 def identity_hash(suite: str, file: str | None, class_name: str, name: str, variant: str = "") -> bytes:

@@ -20,7 +20,9 @@ from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line
 
 type Row = tuple[str, ...]
 
-_LEAST_SPAN = 2_048  # characters read in one go; less after something that is no simple case
+_SHORTEST_RUN = 4  # fewer cases are read as fast by the parser
+_LONG_RUN = 32  # from here it is worth while to read on in one go
+_LEAST_SPAN = 2_048  # characters to be read in one go; doubled when that went well
 _MOST_SPAN = 131_072
 _TEMPLATES = 32  # attribute lists remembered; a report with more is no typical one
 _SPACE = r"[ \t\r\n]*+"
@@ -67,20 +69,28 @@ class SimpleCaseReader:
         self._span = _MOST_SPAN
 
     def take(self, text: str, at: int) -> tuple[SimpleCases | None, int]:
-        """The run of simple cases that begins with the `<testcase` at `at`, and where it ends."""
+        """The run of simple cases that begins with the `<testcase` at `at`, and where it ends; None for a short one."""
         pattern = self._pattern
-        if pattern is None or not _fits(pattern, text, at):
+        rows, end = _one_by_one(pattern, text, at, _SHORTEST_RUN) if pattern is not None else ([], at)
+        if not rows:
             pattern = self._learn(text, at)
-            if pattern is None or not _fits(pattern, text, at):
-                return None, at
-        end = _end_of_cases(text, at, at + self._span)
-        rows: list[Row] = pattern.findall(text, at, end) if end > at else []
-        if not rows or any(map(_sentinel, rows)):
-            self._span = _LEAST_SPAN
-            rows, end = _one_by_one(pattern, text, at)
-        else:
-            self._span = min(2 * self._span, _MOST_SPAN)
-        return SimpleCases(self._names, rows), end
+            rows, end = _one_by_one(pattern, text, at, _SHORTEST_RUN) if pattern is not None else ([], at)
+        if pattern is None or len(rows) < _SHORTEST_RUN:
+            return None, at
+        more, end = self._more(pattern, text, end)
+        return SimpleCases(self._names, rows + more), end
+
+    def _more(self, pattern: re.Pattern[str], text: str, at: int) -> tuple[list[Row], int]:
+        """The rest of a run: in one go while nothing else comes between the cases, else one by one."""
+        if self._span:
+            end = _end_of_cases(text, at, at + self._span)
+            rows: list[Row] = pattern.findall(text, at, end) if end > at else []
+            if rows and not any(map(_sentinel, rows)):
+                self._span = min(2 * self._span, _MOST_SPAN)
+                return rows, end
+        rows, end = _one_by_one(pattern, text, at, len(text))
+        self._span = _LEAST_SPAN if len(rows) >= _LONG_RUN else 0
+        return rows, end
 
     def _learn(self, text: str, at: int) -> re.Pattern[str] | None:
         """Take up the expression for the case at `at`; None when it was in use already or there is none."""
@@ -110,12 +120,6 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
     return re.compile(f"<testcase{attributes}{body}|(<)")
 
 
-def _fits(pattern: re.Pattern[str], text: str, at: int) -> bool:
-    """Whether a simple case begins at `at`, and not just the sentinel."""
-    match = pattern.match(text, at)
-    return match is not None and match.lastindex != pattern.groups
-
-
 def _end_of_cases(text: str, at: int, limit: int) -> int:
     """Up to where, from `at` on and before `limit`, there are whole cases of one suite, if all goes well."""
     end = text.rfind("<testcase", at + 1, limit)
@@ -123,11 +127,11 @@ def _end_of_cases(text: str, at: int, limit: int) -> int:
     return suite_end if suite_end >= 0 else end
 
 
-def _one_by_one(pattern: re.Pattern[str], text: str, at: int) -> tuple[list[Row], int]:
-    """The cases that follow one another from `at` on, and where they end."""
+def _one_by_one(pattern: re.Pattern[str], text: str, at: int, most: int) -> tuple[list[Row], int]:
+    """The cases that follow one another from `at` on, at most so many, and where they end."""
     rows: list[Row] = []
     match = pattern.match
-    while (found := match(text, at)) is not None and found.lastindex != pattern.groups:
+    while len(rows) < most and (found := match(text, at)) is not None and found.lastindex != pattern.groups:
         rows.append(found.groups(""))
         at = found.end()
     return rows, at

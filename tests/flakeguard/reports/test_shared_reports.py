@@ -110,9 +110,9 @@ REPORTS = {
     # gotestsum: TestWebSocketReconnectRace failed and passed when it was run again.
     "mikepenz/junit-server-test_report.xml": Meant(1, 3, 4, 2, 0, 0, 1),
     # A bare "<" in an attribute, which XML does not allow.
-    "mikepenz/junit-web-test_expected.xml": Meant(2, 6, 6, 4, 1, 0, 1, "XML does not allow"),
+    "mikepenz/junit-web-test_expected.xml": Meant(2, 6, 6, 4, 1, 0, 1, "damaged XML"),
     # "retried flaky test": failed, then passed.
-    "mikepenz/junit-web-test_expectedRetries.xml": Meant(2, 7, 8, 5, 1, 0, 1, "XML does not allow"),
+    "mikepenz/junit-web-test_expectedRetries.xml": Meant(2, 7, 8, 5, 1, 0, 1, "damaged XML"),
     "mikepenz/junit_flaky_failure_marathon_junit_report.xml": Meant(1, 1, 2, 1, 0, 0, 0),
     "mikepenz/junit_flaky_failure_mixed_flaky_and_passed.xml": Meant(1, 3, 4, 3, 0, 0, 0),
     "mikepenz/marathon_tests_com.mikepenz.DummyTest#test_02_dummy.xml": Meant(1, 1, 1, 1, 0, 0, 0),
