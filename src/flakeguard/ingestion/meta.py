@@ -4,13 +4,35 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from flakeguard.errors import InvalidMetaError
 
 _SEPARATOR = "\x1f"
 
-type Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+# PostgreSQL holds no NUL; other control characters have no business in a branch's name either.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998  # with a day to spare for any zone
+
+type Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=_PRINTABLE)]
+
+
+def _plausible(moment: datetime) -> datetime:
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"lies outside of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return moment
+
+
+type Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
 def _as_text(value: object) -> object:
@@ -34,14 +56,14 @@ class RunMeta(BaseModel):
     workflow_ref: Text | None = None
     github_run_id: Annotated[Text | None, BeforeValidator(_as_text)] = None
     github_run_attempt: int = Field(1, ge=1, le=100_000)
-    github_run_number: int | None = None
-    run_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://")] | None = None
+    github_run_number: int | None = Field(None, ge=0, le=2**63 - 1)
+    run_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\x00-\x20\x7f]*$")] | None = None
     event: Text | None = None
     pr_number: int | None = Field(None, ge=1, le=2**31 - 1)
     job_name: Text = ""
     job_variant: Text = ""
-    started_at: AwareDatetime | None = None
-    completed_at: AwareDatetime | None = None
+    started_at: Moment | None = None
+    completed_at: Moment | None = None
 
     @classmethod
     def parse(cls, document: bytes) -> Self:

@@ -53,7 +53,7 @@ async def test_what_another_analysis_of_the_run_decided_is_seen(resources: Resou
     """It took the run for an outage while this one waited for its turn; now all tests of the run are judged again."""
     key = await make_project(resources.database, "turns")
     await stored(resources.database, key, report({f"bad{number}": FAIL for number in range(4)}))
-    second = await stored(resources.database, key, report({f"good{number}": PASS for number in range(4)}))
+    second = await stored(resources.database, key, report({f"good{number}": PASS for number in range(12)}))
     async with resources.database.transaction() as other:
         await other.execute(SQL["lock_project"], key.project_id)
         analysis = asyncio.create_task(analyzed(resources.database, second))
@@ -64,4 +64,4 @@ async def test_what_another_analysis_of_the_run_decided_is_seen(resources: Resou
     await analysis
     async with resources.database.transaction() as connection:
         assert await connection.fetchval("SELECT outage FROM test_runs") is False
-        assert await connection.fetchval("SELECT count(*) FROM flake_stats WHERE runs = 1") == 8
+        assert await connection.fetchval("SELECT count(*) FROM flake_stats WHERE runs = 1") == 16
