@@ -61,6 +61,7 @@ def explain(
     group: str,
     default_branch: str,
     base_commit: str | None = None,
+    base_known: bool = True,
     config: AnalysisConfig = DEFAULT_CONFIG,
 ) -> Explanation:
     """Explain one failing test of a run.
@@ -73,6 +74,8 @@ def explain(
         default_branch: where the base is.
         base_commit: the commit that the branch left the default branch at; without it the newest results of
             the default branch before the run stand for the base.
+        base_known: whether any run of the default branch before this one is known. Where none is, a failure that would
+            be *yours* cannot be told from one that main has too; where one is, a test it lacks is new here.
         config: priors and the threshold of an answer.
     """
     if failing.run.outage:
@@ -83,6 +86,9 @@ def explain(
     seen = _sighting(scene, chance, failing, group, default_branch, config)
     odds = weigh_causes(seen, config.pattern)
     answer = _answer(odds, config.answer_threshold)
+    if answer is Answer.YOURS and not (base_known or seen.base_passed):
+        reason = f"It fails here, and no earlier run of {default_branch} is known to compare with."
+        return Explanation(Answer.CANNOT_TELL, odds, reason, _evidence(answer, scene, chance, failing))
     return Explanation(answer, odds, _reason(answer, scene, seen), _evidence(answer, scene, chance, failing))
 
 
@@ -205,7 +211,7 @@ def _answer(odds: Odds, threshold: float) -> Answer:
 def _reason(answer: Answer, scene: _Scene, seen: Sighting) -> str:
     match answer:
         case Answer.YOURS:
-            base = "passed on the base" if seen.base_passed else "is not known to fail on the base"
+            base = "passed on the base" if seen.base_passed else "is new here, the base has no run of it,"
             return f"It {base} and fails here in every attempt ({sum(o.failed for o in scene.here)})."
         case Answer.KNOWN_FLAKE if seen.passing_runs:
             return "It passed and failed on this very commit and job."

@@ -106,7 +106,13 @@ async def explain_run(connection: Connection, project_id: int, run_id: int, *, c
     windows = {window for failure in rows for window in (failure["window_all"], failure["window_default"]) if window}
     runs = await load_runs(connection, run_ids(windows) | {run_id})
     decoder = Decoder(runs)
-    failures = [_explain(failure, runs, decoder, run_id, row["default_branch"], config) for failure in rows]
+    base_known = await connection.fetchval(
+        SQL["base_is_known"], project_id, row["default_branch"], row["executed_at"], run_id
+    )
+    failures = [
+        _explain(failure, runs, decoder, run_id, row["default_branch"], base_known=base_known, config=config)
+        for failure in rows
+    ]
     failures.sort(key=lambda failure: _ORDER.index(failure.explanation.answer))
     total = rows[0]["total"] if rows else 0
     return RunExplained(**dict(row), failures=tuple(failures), failures_total=total)
@@ -125,7 +131,14 @@ async def newest_run(connection: Connection, project_id: int, sha: str | None, b
 
 
 def _explain(
-    row: Any, runs: dict[int, Run], decoder: Decoder, run_id: int, default_branch: str, config: AnalysisConfig
+    row: Any,
+    runs: dict[int, Run],
+    decoder: Decoder,
+    run_id: int,
+    default_branch: str,
+    *,
+    base_known: bool,
+    config: AnalysisConfig,
 ) -> FailureExplained:
     attempts = tuple(Outcome(number) for number in row["outcomes"])
     everywhere, default = row["window_all"], row["window_default"]
@@ -136,6 +149,7 @@ def _explain(
         decoder.history(window),
         group=row["test_group"],
         default_branch=default_branch,
+        base_known=base_known,
         config=config,
     )
     names: Sequence[str] = ("test_case_id", "suite", "file", "class_name", "name", "variant", "verdict")

@@ -138,6 +138,11 @@ LEFT JOIN failures x ON x.id = f.failure_id
 ORDER BY c.file NULLS LAST, c.class_name, c.name, f.test_case_id
 LIMIT $2
 
+-- name: base_is_known
+SELECT EXISTS (
+    SELECT 1 FROM test_runs WHERE project_id = $1 AND branch = $2 AND executed_at <= $3 AND id <> $4 AND tests > 0 AND NOT outage
+)
+
 -- name: newest_run
 SELECT id FROM test_runs
 WHERE project_id = $1 AND ($2::text IS NULL OR sha LIKE $2 || '%') AND ($3::text IS NULL OR branch = $3)

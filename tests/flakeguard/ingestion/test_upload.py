@@ -185,3 +185,20 @@ async def test_explanation_of_a_run(client: httpx.AsyncClient, tenant: Tenant) -
         f"/api/v1/projects/{tenant.project.id}/explanation", params={"sha": "fff"}, headers=tenant.as_key
     )
     assert data(newest, 200)["run_id"] == receipt["run_id"]
+
+
+async def test_without_a_base_nobody_is_accused(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    """The first run ever: a failure cannot be told from one that main has too. A test that main lacks is new here."""
+
+    async def answer_for(receipt: dict) -> dict[str, str]:
+        path = f"/api/v1/projects/{tenant.project.id}/runs/{receipt['run_id']}/explanation"
+        told = data(await client.get(path, headers=tenant.as_key), 200)
+        return {failure["name"]: failure["answer"] for failure in told["failures"]}
+
+    first = data(await upload(client, tenant.as_key, report({"a": FAIL}), branch="feature", github_run_id=1))
+    assert await answer_for(first) == {"a": "cannot_tell"}
+    await upload(client, tenant.as_key, report({"b": PASS}), sha="1" * 40, github_run_id=2)
+    later = data(
+        await upload(client, tenant.as_key, report({"c": FAIL}), sha="2" * 40, branch="feature", github_run_id=3)
+    )
+    assert await answer_for(later) == {"c": "yours"}
