@@ -3,6 +3,8 @@
 import fcntl
 import os
 import secrets
+import shutil
+import socket
 import subprocess
 import tarfile
 import time
@@ -29,6 +31,19 @@ jit = off
 log_min_messages = warning
 timezone = 'UTC'
 """
+
+
+_RECOVERY_SECONDS = 60
+
+
+def _is_postgres(pid: int) -> bool:
+    """Whether the process is a PostgreSQL; where nobody can tell (no /proc), it may be."""
+    try:
+        return "postgres" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace").partition("\0")[0]
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+    except OSError:
+        return True
 
 
 def wheel_archive() -> Path:
@@ -69,6 +84,7 @@ class EmbeddedPostgres:
         programs = self._programs()
         self._initialise(programs)
         if not self.is_running():
+            self._forget_the_dead(programs)
             self._start(programs)
         port = int(self.data.joinpath("postmaster.pid").read_text().splitlines()[3])
         password = self.data.parent.joinpath("password").read_text().strip()
@@ -76,7 +92,7 @@ class EmbeddedPostgres:
 
     def is_running(self) -> bool:
         """Whether a server serves this data folder now."""
-        return self._control(self._programs(), "status").returncode == 0
+        return self._control(self._programs(), "status").returncode == 0 and self._listens()
 
     def stop(self) -> None:
         """Stop at once, rolling back what is open; what was committed is safe."""
@@ -99,20 +115,25 @@ class EmbeddedPostgres:
         if self.data.joinpath("flakeguard.ready").exists():
             return
         parent = self.home.own(self.data.parent)
+        # Made aside and moved into place when all of it is there: initdb refuses a folder with something in it, so one
+        # that a power cut left half made would be in the way for ever.
+        fresh = parent / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
         password = parent / "password"
         password.write_text(secrets.token_urlsafe(24))
         password.chmod(0o600)
         self._chown(password)
         done = self.home.run(
-            programs / "initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", password,
+            programs / "initdb", "-D", fresh, "-U", SUPERUSER, "--pwfile", password,
             "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
             cwd=parent,
         )  # fmt: skip
         if done.returncode != 0:
             raise ConfigurationError(f"the embedded PostgreSQL could not be initialised: {done.stderr.strip()}")
-        with self.data.joinpath("postgresql.conf").open("a") as configuration:
+        with fresh.joinpath("postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION + self.extra)
-        self.data.joinpath("flakeguard.ready").touch()
+        fresh.joinpath("flakeguard.ready").touch()
+        fresh.rename(self.data)
 
     def _start(self, programs: Path) -> None:
         log = self.data.parent / "postgresql.log"
@@ -125,6 +146,32 @@ class EmbeddedPostgres:
             time.sleep(0.1)
         end = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
         raise ConfigurationError(f"the embedded PostgreSQL does not start; the end of {log}:\n{end}")
+
+    def _forget_the_dead(self, programs: Path) -> None:
+        """Remove the pid file of a server that did not end by itself, once its number is another process's.
+
+        pg_ctl and PostgreSQL go by the number alone, which after a restart of a machine or a container is soon taken:
+        neither would ever start. Nobody is starting it just now (the caller holds the lock), so who has the number and
+        does not listen is not PostgreSQL, unless that is still recovering, which takes a moment.
+        """
+        deadline = time.monotonic() + _RECOVERY_SECONDS
+        while self._control(programs, "status").returncode == 0 and _is_postgres(self._pid()):
+            if self._listens() or time.monotonic() > deadline:
+                return
+            time.sleep(0.1)
+        if self._control(programs, "status").returncode == 0:
+            self.data.joinpath("postmaster.pid").unlink(missing_ok=True)
+
+    def _pid(self) -> int:
+        return int(self.data.joinpath("postmaster.pid").read_text().splitlines()[0])
+
+    def _listens(self) -> bool:
+        try:
+            port = int(self.data.joinpath("postmaster.pid").read_text().splitlines()[3])
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                return True
+        except (OSError, ValueError, IndexError):
+            return False
 
     def _control(self, programs: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.home.run(programs / "pg_ctl", "-D", self.data, *arguments, cwd=self.data.parent)

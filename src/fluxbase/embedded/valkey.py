@@ -59,10 +59,7 @@ class EmbeddedValkey:
         address = self.data / "address"
         if address.exists() and self._answers(address.read_text()):
             return address.read_text()
-        url = self._start()
-        address.write_text(url)
-        address.chmod(0o600)
-        return url
+        return self._start(address)
 
     def is_running(self) -> bool:
         """Whether it answers."""
@@ -80,7 +77,7 @@ class EmbeddedValkey:
         except RedisError:
             return  # gone already
 
-    def _start(self) -> str:
+    def _start(self, address: Path) -> str:
         port, password = free_port(), secrets.token_urlsafe(24)
         configuration = self.data / "valkey.conf"
         # In a file, not in arguments: everybody can read those.
@@ -92,6 +89,9 @@ class EmbeddedValkey:
         if self.home.user is not None:
             os.chown(configuration, self.home.user.uid, self.home.user.gid)
         url = f"redis://:{password}@127.0.0.1:{port}/0"
+        # Known before it runs: one that outlives its starter must be found, or a second would write into its files.
+        address.touch(mode=0o600)
+        address.write_text(url)
         done = self.home.run(self._reachable_program(), configuration, cwd=self.data)
         deadline = time.monotonic() + _START_SECONDS
         while done.returncode == 0 and time.monotonic() < deadline:

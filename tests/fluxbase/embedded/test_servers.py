@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import shutil
+import subprocess
 from collections.abc import Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -89,3 +90,47 @@ def test_a_busy_port_moves_aside() -> None:
         busy.listen()
         port = busy.getsockname()[1]
         assert port_or_next("127.0.0.1", port) != port
+
+
+def test_a_pid_file_of_a_server_that_died_names_somebody_else(home: Home) -> None:
+    """The machine was switched off, and the number belongs to another process of the same user since."""
+    postgres = EmbeddedPostgres(home, wheel_archive())
+    with join_servers(home, "flakeguard"):
+        left_behind = postgres.data.joinpath("postmaster.pid").read_text().splitlines()
+    other = subprocess.Popen(["sleep", "600"], **home.identity())
+    try:
+        left_behind[0] = str(other.pid)
+        postgres.data.joinpath("postmaster.pid").write_text("\n".join(left_behind) + "\n")
+        with join_servers(home, "flakeguard") as servers:
+            assert value(servers.owner_dsn, "SELECT 1") == 1
+        assert other.poll() is None, "the other process was left alone"
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_start_that_was_cut_off_half_way_is_begun_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it initialised PostgreSQL, and while Valkey was just up: no half folder, no second Valkey."""
+    postgres, valkey = EmbeddedPostgres(home, wheel_archive()), EmbeddedValkey(home, wheel_program())
+
+    def dies(*_arguments: object, **_named: object) -> str:
+        raise KeyboardInterrupt
+
+    really_open = Path.open
+
+    def dies_at_configuration(path: Path, *arguments, **named):
+        return dies() if path.name == "postgresql.conf" else really_open(path, *arguments, **named)
+
+    programs = postgres._programs()
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "open", dies_at_configuration)  # initdb is done, its configuration is not
+        with pytest.raises(KeyboardInterrupt):
+            postgres._initialise(programs)
+    with monkeypatch.context() as killed:
+        killed.setattr(EmbeddedValkey, "_answers", staticmethod(dies))
+        with pytest.raises(KeyboardInterrupt):
+            valkey.ensure_running()
+    first = (valkey.data / "address").read_text()
+    with join_servers(home, "flakeguard") as servers:
+        assert value(servers.owner_dsn, "SELECT 1") == 1
+        assert servers.redis_url == first
