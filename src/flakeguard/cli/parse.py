@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from flakeguard.cli import upload_messages as messages
@@ -63,12 +71,13 @@ def _summaries(files: list[ReportFile], *, quiet: bool) -> Iterator[FileSummary]
             yield from _of_file(file, bar, task)
 
 
-def _of_file(file: ReportFile, bar: Progress, task: object) -> Iterator[FileSummary]:
+def _of_file(file: ReportFile, bar: Progress, task: TaskID) -> Iterator[FileSummary]:
     """Summaries of one file; one that cannot be opened has an error of its own."""
     path = _shown(file.path)
+    total = bar.tasks[0].total
     try:
-        with bar.open(file.path, "rb", task_id=cast("int", task)) as stream:  # type: ignore[arg-type]
-            yield from summarise_upload(path, cast("BinaryIO", stream))
+        with bar.open(file.path, "rb", task_id=task, total=int(total) if total is not None else None) as stream:
+            yield from summarise_upload(path, stream)
     except OSError as error:
         yield FileSummary(path, error=f"unreadable: {error.strerror or error}")
 
