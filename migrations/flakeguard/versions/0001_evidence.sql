@@ -219,18 +219,35 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     month date := date_trunc('month', now() AT TIME ZONE 'utc')::date;
     part text;
+    first timestamptz;
+    last timestamptz;
 BEGIN
+    IF months NOT BETWEEN 0 AND 24 THEN
+        RAISE EXCEPTION 'partitions are made for 0 to 24 months ahead, not %', months;
+    END IF;
+    -- Every worker sees to it, all at the same hour.
+    PERFORM pg_advisory_xact_lock(hashtextextended('flakeguard partitions', 0));
     FOR ahead IN 0..months LOOP
         part := 'flake_events_' || to_char(month, 'YYYY_MM');
+        first := month::timestamp AT TIME ZONE 'utc';
+        last := (month + interval '1 month') AT TIME ZONE 'utc';
         IF to_regclass('public.' || part) IS NULL THEN
             -- Made beside the table and attached, so that uploads wait as briefly as can be.
             EXECUTE format('CREATE TABLE %I (LIKE flake_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+            -- Rows that came while nobody made partitions lie in the default one, which would refuse the new one.
+            IF EXISTS (SELECT FROM flake_events_default WHERE created_at >= first AND created_at < last) THEN
+                LOCK TABLE flake_events_default IN ACCESS EXCLUSIVE MODE;
+                EXECUTE format('WITH moved AS (DELETE FROM flake_events_default WHERE created_at >= %L AND created_at < %L
+                                RETURNING *) INSERT INTO %I SELECT * FROM moved', first, last, part);
+            END IF;
             EXECUTE format('ALTER TABLE flake_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part,
-                           month::timestamp AT TIME ZONE 'utc', (month + interval '1 month') AT TIME ZONE 'utc');
+                           first, last);
         END IF;
         month := (month + interval '1 month')::date;
     END LOOP;
 END $$;
+REVOKE EXECUTE ON FUNCTION flakeguard.ensure_event_partitions(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION flakeguard.ensure_event_partitions(integer) TO service_role;
 SELECT flakeguard.ensure_event_partitions();
 
 -- One row a test, kept for ever. The windows are packed observations, newest first (flakeguard.analysis.window);

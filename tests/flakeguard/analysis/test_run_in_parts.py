@@ -58,7 +58,11 @@ async def test_what_another_analysis_of_the_run_decided_is_seen(resources: Resou
         await other.execute(SQL["lock_project"], key.project_id)
         analysis = asyncio.create_task(analyzed(resources.database, second))
         async with asyncio.timeout(20):
-            while not await other.fetchval("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            waiting = (
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            while not await other.fetchval(waiting):  # noqa: ASYNC110 -- the lock is in the database
                 await asyncio.sleep(0.01)
         await other.execute("UPDATE test_runs SET outage = true")
     await analysis

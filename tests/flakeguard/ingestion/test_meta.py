@@ -9,7 +9,7 @@ from flakeguard.ingestion.meta import RunMeta
 
 
 @pytest.mark.parametrize(
-    "field, value",
+    ("field", "value"),
     [
         ("branch", "main\x00"),
         ("job_name", "unit\x1f"),
