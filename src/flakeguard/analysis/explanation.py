@@ -9,7 +9,7 @@ from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.explain import explain
 from flakeguard.analysis.model import Answer, Explanation, Observation, Run
 from flakeguard.analysis.repository import SQL, load_runs
-from flakeguard.analysis.window import Decoder, join, run_ids
+from flakeguard.analysis.window import Decoder, join, known, run_ids
 from flakeguard.reports.model import Outcome
 from fluxbase.db import Connection
 from fluxbase.errors import NotFoundError
@@ -141,9 +141,11 @@ def _explain(
     config: AnalysisConfig,
 ) -> FailureExplained:
     attempts = tuple(Outcome(number) for number in row["outcomes"])
-    everywhere, default = row["window_all"], row["window_default"]
+    everywhere, default = known(row["window_all"], runs), row["window_default"]
     size = 2 * config.window_size
-    window = everywhere if default is None else join(everywhere, default, lambda run: runs[run].order, size)
+    window = (
+        everywhere if default is None else join(everywhere, known(default, runs), lambda run: runs[run].order, size)
+    )
     explanation = explain(
         Observation(runs[run_id], attempts),
         decoder.history(window),

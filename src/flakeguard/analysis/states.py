@@ -3,7 +3,7 @@
 A test has two windows: one of all branches, one of the default branch. The second is None while both hold the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from functools import cached_property
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.evaluate import evaluate_window
 from flakeguard.analysis.model import Analysis, Run, Verdict
-from flakeguard.analysis.window import Decoder, OrderOf, merge, prune, quiet
+from flakeguard.analysis.window import Decoder, OrderOf, known, merge, prune, quiet
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Windows:
         """These windows without runs older than `cutoff`."""
         return Windows.of(prune(self.everywhere, cutoff, order_of), prune(self.on_default, cutoff, order_of))
 
+    def among(self, runs: Container[int]) -> "Windows":
+        """These windows without runs that are not among `runs` (deleted since)."""
+        return Windows.of(known(self.everywhere, runs), known(self.on_default, runs))
+
     @cached_property
     def quiet(self) -> bool:
         """Whether every run in them is a single pass."""
@@ -68,14 +72,16 @@ class Judge:
         Tests that passed in the same runs have the same bytes, and get the same object.
         """
         key = (windows.everywhere, windows.default, run.id, code)
-        if (known := self._merged.get(key)) is None:
-            grown = windows.with_run(run, code, self._default_branch, self._order_of, self._config.window_size)
-            known = self._merged[key] = self.pruned(grown)
-        return known
+        if (seen := self._merged.get(key)) is None:
+            grown = windows.among(self._runs).with_run(
+                run, code, self._default_branch, self._order_of, self._config.window_size
+            )
+            seen = self._merged[key] = self.pruned(grown)
+        return seen
 
     def pruned(self, windows: Windows) -> Windows:
-        """The windows without what the lookback no longer sees."""
-        return windows.since(self._now - self._config.lookback, self._order_of)
+        """The windows without what the lookback no longer sees, and without runs that are gone."""
+        return windows.among(self._runs).since(self._now - self._config.lookback, self._order_of)
 
     def judge(self, windows: Windows, group: str) -> Analysis:
         """Verdict, score and evidence.
@@ -101,9 +107,9 @@ class Judge:
 
     def _evaluate(self, windows: Windows, window: bytes, group: str) -> Analysis:
         if windows.quiet:  # the group matters to failures only
-            if (known := self._quiet.get(window)) is None:
-                known = self._quiet[window] = self._fully(window, "")
-            return known
+            if (analysis := self._quiet.get(window)) is None:
+                analysis = self._quiet[window] = self._fully(window, "")
+            return analysis
         return self._fully(window, group)
 
     def _fully(self, window: bytes, group: str) -> Analysis:
@@ -117,10 +123,10 @@ class Judge:
 
 def rebuild(codes: Sequence[tuple[int, int]], runs: Mapping[int, Run], *, default_branch: str, size: int) -> Windows:
     """The windows that these (run id, code) pairs of one test add up to, in whatever order they are given."""
-    known = sorted(((runs[run_id], code) for run_id, code in codes if run_id in runs), key=lambda pair: pair[0].order)
+    found = sorted(((runs[run_id], code) for run_id, code in codes if run_id in runs), key=lambda pair: pair[0].order)
     everywhere, default = b"", b""
-    for run, code in known[-size:]:
+    for run, code in found[-size:]:
         everywhere = merge(everywhere, run.id, code, lambda run_id: runs[run_id].order, size)
-    for run, code in [pair for pair in known if pair[0].branch == default_branch][-size:]:
+    for run, code in [pair for pair in found if pair[0].branch == default_branch][-size:]:
         default = merge(default, run.id, code, lambda run_id: runs[run_id].order, size)
     return Windows.of(everywhere, default)

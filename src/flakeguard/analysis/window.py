@@ -6,7 +6,7 @@ list of attempts has a larger code, which makes the union of two windows a union
 associative and idempotent, so any order of arrival gives the same bytes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from struct import Struct
@@ -129,6 +129,13 @@ def prune(window: bytes, cutoff: datetime, order_of: OrderOf) -> bytes:
     while end and order_of(_ENTRY.unpack_from(window, end - ENTRY_BYTES)[0])[0] < cutoff:
         end -= ENTRY_BYTES
     return window[:end]
+
+
+def known(window: bytes, runs: Container[int]) -> bytes:
+    """Return the window without runs that are not among `runs` (deleted since)."""
+    if all(run_id in runs for run_id, _ in _ENTRY.iter_unpack(window)):
+        return window
+    return b"".join(_ENTRY.pack(run_id, code) for run_id, code in _ENTRY.iter_unpack(window) if run_id in runs)
 
 
 def quiet(window: bytes) -> bool:

@@ -5,8 +5,9 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from flakeguard.analysis.analyzing import analyze_ingestion
+from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.explanation import explain_run
 from flakeguard.analysis.repository import SQL
 from flakeguard.ingestion.accepting import accept
 from flakeguard.ingestion.meta import RunMeta
@@ -24,10 +25,10 @@ META = RunMeta(sha="abcdef0", branch="main", github_run_id="1", started_at=NOW -
 CONFIG = AnalysisConfig(outage_min_tests=4)
 
 
-async def stored(database: Database, key: ProjectKey, content: bytes) -> UUID:
+async def stored(database: Database, key: ProjectKey, content: bytes, meta: RunMeta = META) -> UUID:
     with closing(UploadReceiver(b"b", UploadLimits(20, 10**7, 10**7))) as receiver:
         receiver.feed(PART + content + b"\r\n--b--\r\n")
-        ingestion = await accept(database, key, META, receiver.finish(), correlation_id="test")
+        ingestion = await accept(database, key, meta, receiver.finish(), correlation_id="test")
     await process_upload(database, ingestion, job_id=f"upload-{ingestion}", now=lambda: NOW)
     return ingestion
 
@@ -47,6 +48,22 @@ async def test_lifetime_counters_count_a_run_once_whatever_is_analysed_first(res
             " FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id ORDER BY c.name"
         )
     assert [tuple(row) for row in rows] == [("t", 1, 1, 1), ("u", 1, 0, 0)]
+
+
+async def test_runs_that_were_deleted_since_are_forgotten(resources: Resources) -> None:
+    """An operator deleted a run; the windows still name it. What comes after must be analysed all the same."""
+    key = await make_project(resources.database, "gone")
+    for number, branch in enumerate(("main", "feature", "main", "feature")):
+        meta = META.model_copy(update={"github_run_id": str(number), "branch": branch})
+        await analyzed(resources.database, await stored(resources.database, key, report({"t": FAIL}), meta))
+        if number == 1:
+            async with resources.database.transaction() as connection:
+                await connection.execute("DELETE FROM test_runs")
+    await reanalyze_project(resources.database, key.project_id, recompute=False, config=CONFIG, now=NOW)
+    async with resources.database.transaction() as connection:
+        run_id = await connection.fetchval("SELECT max(id) FROM test_runs")
+        assert (await explain_run(connection, key.project_id, run_id, config=CONFIG)).failures_total == 1
+        assert await connection.fetchval("SELECT runs FROM flake_stats") == 2
 
 
 async def test_what_another_analysis_of_the_run_decided_is_seen(resources: Resources) -> None:
