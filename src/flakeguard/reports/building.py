@@ -98,7 +98,7 @@ class AttemptBuilder:
             TooDeepError: the limit of nesting is passed.
         """
         name = local_name(name)
-        if not self._path and name not in ROOTS:
+        if not self._path and name not in ROOTS and not self.began:  # what follows a report takes nothing back
             raise not_a_report(name)
         self.began = True
         self._path.append(name)

@@ -207,3 +207,14 @@ def test_bytes_that_are_not_of_the_encoding_are_replaced_with_a_warning():
 
     assert [a.name for a in read.attempts] == ["b\ufffd", "c"]
     assert read.info.warnings
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["</testsuit><testcase name='b'/>", "</testsuite><html><body>proxy error</body></html>", "</testsuite><oops/>"],
+)
+def test_what_follows_a_report_takes_nothing_back(rest: str):
+    read = read_report(f"<testsuite name='s'><testcase name='a'/>{rest}".encode())
+
+    assert read.attempts[0].name == "a"
+    assert read.info.warnings
