@@ -107,10 +107,11 @@ async def _process_file(upload: _Upload, file: Any) -> _FileResult:
     with io.BytesIO(content) as stored:
         for piece in expand(stored, _upload_name(file["filename"], file["encoding"]), upload.limits):
             result.pieces += 1
+            label = f"{piece.name}: " if file["encoding"] == "zip" else ""  # the file itself is named beside it
             if piece.stream is None:
-                result.errors.append(f"{piece.name}: {piece.error.message if piece.error else 'cannot be read'}")
+                result.errors.append(f"{label}{piece.error.message if piece.error else 'cannot be read'}")
                 continue
-            await _process_report(upload, piece.name, piece.stream, result)
+            await _process_report(upload, label, piece.stream, result)
     return result
 
 
@@ -118,7 +119,7 @@ def _upload_name(filename: str, encoding: str) -> str:
     return filename if encoding == "zip" else f"{filename.removesuffix('.gz')}.gz"
 
 
-async def _process_report(upload: _Upload, name: str, stream: BinaryIO, result: _FileResult) -> None:
+async def _process_report(upload: _Upload, label: str, stream: BinaryIO, result: _FileResult) -> None:
     """One report: hashed, counted once in its run, parsed and stored batch by batch; all of it or nothing.
 
     Whatever is wrong with the file is a `ReportError`. Anything else (an OSError or TimeoutError of the database, say)
@@ -129,7 +130,7 @@ async def _process_report(upload: _Upload, name: str, stream: BinaryIO, result: 
         async with upload.connection.transaction():  # a savepoint: a report that fails half-way leaves nothing
             report_key = await add_report(upload.connection, upload.run.id, digest, upload.ingestion_id)
             if report_key is None:
-                result.warnings.append(f"{name}: the run has this report already; it was not counted again")
+                result.warnings.append(f"{label}the run has this report already; it was not counted again")
                 return
             stream.seek(0)
             report = parse_junit(stream)
@@ -138,11 +139,11 @@ async def _process_report(upload: _Upload, name: str, stream: BinaryIO, result: 
                 await store_batch(upload.connection, upload.run, report_key, batch, upload.arrival)
                 attempts += len(batch.positions)
     except ReportError as error:
-        result.errors.append(f"{name}: {error.message}")
+        result.errors.append(f"{label}{error.message}")
     else:
         result.attempts += attempts
         result.formats.append(report.info.format)
-        result.warnings.extend(f"{name}: {warning}" for warning in report.info.warnings)
+        result.warnings.extend(f"{label}{warning}" for warning in report.info.warnings)
 
 
 def _digest(stream: BinaryIO) -> bytes:

@@ -110,6 +110,7 @@ async def test_files_that_are_no_reports_are_told_and_the_rest_is_kept(
     assert by_name["report-0.xml"]["error"] is None
     assert all(by_name[f"report-{number}.xml"]["error"] for number in (1, 2, 4))
     assert by_name["report-3.xml"]["warnings"]
+    assert by_name["report-2.xml"]["error"].startswith("no JUnit report"), "the file is named beside its error"
 
 
 async def test_refusals_are_named(client: httpx.AsyncClient, tenant: Tenant, stranger: Tenant) -> None:
