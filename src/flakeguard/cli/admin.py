@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from flakeguard.cli.output import plural, print_json, stdout
+from flakeguard.cli.output import ExitCode, fail, plural, print_json, stdout
 from flakeguard.cli.starting import reached, read_settings
 from flakeguard.worker.outbox import dead_jobs, revive
 from flakeguard.worker.publishing import Publisher
 from fluxbase.resources import Addresses, open_resources
 
-app = typer.Typer(no_args_is_help=True, help="Look at jobs that were given up, and try them again.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at jobs that were given up, and try them again."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
@@ -41,6 +43,8 @@ def retry(
     """Try jobs again that were given up."""
     with reached(read_settings(), quiet=True) as addresses:
         revived = asyncio.run(_retry(addresses, job_id))
+    if job_id is not None and not revived:
+        fail(ExitCode.NOTHING_MATCHED, f"no job {job_id} was given up", hint="`flakeguard admin failed` lists them.")
     if json_:
         print_json({"retried": revived})
     else:

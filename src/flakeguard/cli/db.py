@@ -14,7 +14,7 @@ from fluxbase.embedded import join_servers
 from fluxbase.errors import ConfigurationError
 from fluxbase.servers import home_of
 
-app = typer.Typer(no_args_is_help=True, help="Migrate the database, or say where it is.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Migrate the database, or say where it is.")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from flakeguard.cli.serving_api import serve_api
 from flakeguard.cli.starting import reached, read_settings
 from fluxbase.embedded.ports import port_or_next
 
-app = typer.Typer(no_args_is_help=True, help="Run one role: API and dashboard.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run one role: API and dashboard.")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (PORT).")]
