@@ -11,7 +11,7 @@ from flakeguard.errors import InvalidMetaError, InvalidReportsError
 from flakeguard.ingestion.meta import RunMeta
 from flakeguard.ingestion.receiving import Received
 from flakeguard.projects.model import ProjectKey
-from flakeguard.worker.outbox import owe
+from flakeguard.worker.outbox import owe, revive
 from flakeguard.worker.queues import INGEST
 from fluxbase.db import Connection, Database, load
 
@@ -81,7 +81,10 @@ def checked_meta(received: Received, key: ProjectKey) -> RunMeta:
 async def accept(
     database: Database, key: ProjectKey, meta: RunMeta, received: Received, *, correlation_id: str
 ) -> UUID:
-    """Store the upload and what is owed for it; the same contents for the same run again are the same ingestion."""
+    """Store the upload and what is owed for it; the same contents for the same run again are the same ingestion.
+
+    One that was given up is tried again when it is sent again.
+    """
     contents = received.contents_digest()
     idempotency_key = hashlib.sha256(meta.run_key(contents) + contents).digest()
     async with database.transaction() as connection:
@@ -91,6 +94,9 @@ async def accept(
         )  # fmt: skip
         if ingestion_id is None:
             known: UUID = await connection.fetchval(_SQL["known"], key.project_id, idempotency_key)
+            # Whoever sends it again wants it read: had it been given up, its job is owed once more.
+            for job_id in (f"upload-{known}", f"analyze-{known}"):
+                await revive(connection, job_id)
             return known
         for file in received.files:
             await connection.execute(

@@ -53,7 +53,8 @@ async def revive(connection: Connection, job_id: str | None = None) -> list[tupl
     for row in rows:
         if row["ingestion_id"]:
             await connection.execute(_SQL["reopen_ingestion"], UUID(row["ingestion_id"]))
-    await connection.execute(_SQL["wake_relay"])
+    if rows:
+        await connection.execute(_SQL["wake_relay"])
     return [(row["queue"], row["job_id"]) for row in rows]
 
 

@@ -141,5 +141,22 @@ async def test_a_job_that_keeps_failing_is_given_up_with_its_cause_and_can_be_re
         await until(resources, ["analyzed"])
 
 
+async def test_an_upload_that_was_given_up_is_tried_again_when_it_is_sent_again(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, monkeypatch
+) -> None:
+    real = processing.owe
+
+    async def breaks(*_arguments, **_named):
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(processing, "owe", breaks)
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        given_up = data(await upload(client, tenant.as_key, report({"a": PASS})))
+        monkeypatch.setattr(processing, "owe", real)
+        again = data(await upload(client, tenant.as_key, report({"a": PASS})))
+    assert (given_up["state"], again["state"]) == ("failed", "analyzed")
+    assert given_up["ingestion_id"] == again["ingestion_id"]
+
+
 def test_the_runner_gives_bullmq_the_same_delays() -> None:
     assert 16 <= runner._backoff_ms(1, "flakeguard", None, None) <= 20
