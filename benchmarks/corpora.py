@@ -56,14 +56,14 @@ def long_outputs(megabytes: float) -> Iterator[str]:
     """Cases with 20 kB of output each, half of them in CDATA; one in ten failed."""
     dice = random.Random(3)
     lines = [
-        f"2026-01-01 12:00:{second:02d} INFO [{dice.choice(WORDS)}] {dice.choice(WORDS)} took {dice.randint(1, 999)} ms\n"
+        f"2026-01-01 12:00:{second:02d} INFO [{dice.choice(WORDS)}] {dice.choice(WORDS)} took {dice.randint(1, 999)} ms"
         for second in range(60)
     ]
     cases = int(megabytes * 1e6 / 20_200)
     for number in range(cases):
         if number % CASES_IN_A_SUITE == 0:
             yield _suite(number, closing=number > 0)
-        output = "".join(dice.choices(lines, k=370))
+        output = "\n".join(dice.choices(lines, k=370))
         failure = "" if number % 10 else '<failure message="no">at x</failure>'
         yield (
             f"{_opening(number, dice)}>{failure}<system-out>"
