@@ -4,17 +4,8 @@ from collections.abc import Mapping
 
 from flakeguard.reports.executions import Execution
 from flakeguard.reports.model import Outcome
+from flakeguard.reports.statuses import outcome_of, settled
 
-_SKIPPING_STATUSES = frozenset(
-    {"disabled", "notrun", "ignored", "skipped", "suppressed", "pending", "notexecuted", "inactive", "todo"}
-)
-_FAILING_STATUSES = {
-    "failed": Outcome.FAILED,
-    "fail": Outcome.FAILED,
-    "failure": Outcome.FAILED,
-    "error": Outcome.ERROR,
-    "errored": Outcome.ERROR,
-}
 _NEXTEST_FLAKY = "flaky failure"  # passed in the end, but nextest was told to fail the run for it
 
 
@@ -37,14 +28,13 @@ class OpenCase:
         self.outer = outer
 
     def settle(self, seconds: float | None) -> None:
-        """Decide the main execution's outcome from the case's elements and status."""
-        self.main.seconds = seconds
-        status = (self.attributes.get("status") or "").lower().replace("_", "").replace(" ", "")
-        result = (self.attributes.get("result") or "").lower()
-        if status in _SKIPPING_STATUSES or result in _SKIPPING_STATUSES:
-            self.main.outcome = Outcome.SKIPPED  # a disabled test's failure is no verdict of its framework
-        elif self.main.outcome is Outcome.PASSED:
-            self.main.outcome = Outcome.SKIPPED if self.skipped else _FAILING_STATUSES.get(status, Outcome.PASSED)
+        """Decide the main execution's outcome from the case's elements and attributes."""
+        main = self.main
+        main.seconds = seconds
+        if self.skipped and main.outcome is Outcome.PASSED:
+            main.outcome = Outcome.SKIPPED
+        said = outcome_of(self.attributes.get("status") or "", self.attributes.get("result") or "")
+        main.outcome = settled(main.outcome, said)
 
     def executions(self) -> list[Execution]:
         """The executions as they happened.

@@ -1,7 +1,7 @@
 """Runs of simple test cases, each read by one regular expression instead of a dozen parser callbacks.
 
-Simple is a `<testcase>` that is empty, or holds at most one `failure`, `error` or `skipped`, one `system-out` and
-one `system-err`, in this order: nearly everything in nearly every report. A report writes all its cases with
+Simple is a `<testcase>` that holds at most properties, one `failure`, `error` or `skipped`, and what was printed:
+nearly everything in nearly every report. A report writes all its cases with
 the same attributes in the same order, so the expression is made from the first of a run and fits the rest.
 All repetitions are possessive: a match is linear in what it reads. What does not fit is left to the parser.
 """
@@ -15,10 +15,12 @@ from typing import Any, NamedTuple, cast
 
 from flakeguard.reports.executions import not_passed
 from flakeguard.reports.model import Limits, Outcome, ParsedAttempt
+from flakeguard.reports.statuses import outcome_of, settled
 from flakeguard.reports.texts import clean, name_within, plain_text, unescape
 from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line
 
 type Row = tuple[str, ...]
+type Column = tuple[str, ...]
 
 _SHORTEST_RUN = 4  # fewer cases are read as fast by the parser
 _LONG_RUN = 32  # from here it is worth while to read on in one go
@@ -30,21 +32,24 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
 _ATTRIBUTES = rf'(?:[ \t\r\n]++{_NAME}="[^"]*+")*+'
 _SECTION = r"(?:[^\]]++|\](?!\]>))*+"
 _TEXT = rf"(?:[^<]++|<!\[CDATA\[{_SECTION}\]\]>)*+"
-_BODY = (
-    rf"{_SPACE}(?:/>|>{_SPACE}"
-    rf"(?:<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
-    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE})?+"
+_PROPERTIES = rf"(?:<properties{_SPACE}(?:/>|>(?:[^<]++|<(?!/properties>))*+</properties>){_SPACE})?+"
+_OUTPUTS = (
     rf"(?:<system-out>({_TEXT})</system-out>{_SPACE})?+"
     rf"(?:<system-err>({_TEXT})</system-err>{_SPACE})?+"
-    rf"</testcase>){_SPACE}"
 )
+_BODY = (
+    rf"{_SPACE}(?:/>|>{_SPACE}{_PROPERTIES}{_OUTPUTS}"
+    rf"(?:<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
+    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE})?+"
+    rf"{_OUTPUTS}{_PROPERTIES}</testcase>){_SPACE}"
+)
+_KIND = 3  # which of these groups is the kind; 1 and 2 are what was printed
+_GROUPS = 8
 _OPENING = re.compile(rf"<testcase({_ATTRIBUTES}){_SPACE}/?>")
 _ATTRIBUTE = re.compile(rf'({_NAME})="([^"]*)"')
 _KEPT = ("name", "classname", "time", "file", "line")
-_NEEDS_A_CLOSER_LOOK = frozenset(
-    {"class", "disabled", "filepath", "ignored", "lineno", "result", "run", "skipped", "status"}
-)
-_OUTCOMES = {"failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
+_NEEDS_A_CLOSER_LOOK = frozenset({"filepath", "lineno"})
+_OUTCOMES = {"": Outcome.PASSED, "failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 _WHITE_SPACE = str.maketrans("\t\r\n", "   ")
 _ODD = ("&", "\n", "\t", "\r", "<", "\x1b", "\x00", "#x1B[", "\u241b")
 _NOTHING = repeat(None)
@@ -115,8 +120,10 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
     """
     if len(set(names)) < len(names) or "name" not in names or not _NEEDS_A_CLOSER_LOOK.isdisjoint(names):
         return None
+    if "class" in names and "classname" not in names:
+        return None
     attributes = "".join(rf'[ \t\r\n]++{re.escape(name)}="([^"]*+)"' for name in names)
-    body = _BODY.replace(r"\{kind}", rf"(?:\{len(names) + 1})")
+    body = _BODY.replace(r"\{kind}", rf"(?:\{len(names) + _KIND})")
     return re.compile(f"<testcase{attributes}{body}|(<)")
 
 
@@ -158,7 +165,8 @@ def attempts_of(
         warn: takes a warning.
         limits: how long names and texts may be.
     """
-    columns = dict(zip((*cases.names, "kind"), zip(*cases.rows, strict=True), strict=False))
+    names, rows = cases
+    columns = dict(zip((*names, "printed", "printed", "kind"), zip(*rows, strict=True), strict=False))
     texts = {name: _values(columns[name], warn, limits) for name in _KEPT if name in columns}
     files: Iterable[str | None] = repeat(file)
     if "file" in texts:
@@ -179,13 +187,25 @@ def attempts_of(
             ),
         )
     )
+    said = _said(columns.get("status"), columns.get("result"))
     for index, kind in enumerate(columns["kind"]):
-        if kind:
-            attempts[index] = _not_passed(attempts[index], cases.rows[index][-7:-1], limits)
+        if kind or (said and said[index] is not None):
+            groups = rows[index][len(names) : len(names) + _GROUPS]
+            outcome = settled(_OUTCOMES[kind], said[index] if said else None)
+            attempts[index] = _not_passed(attempts[index], outcome, groups, limits)
     return attempts
 
 
-def _values(column: tuple[str, ...], warn: Callable[[str], None], limits: Limits) -> list[str]:
+def _said(statuses: Column | None, results: Column | None) -> list[Outcome | None] | None:
+    """What the attributes say of each case; None when they say nothing of any."""
+    if statuses is None and results is None:
+        return None
+    pairs = list(zip(statuses or repeat(""), results or repeat(""), strict=False))
+    meanings = {pair: outcome_of(*pair) for pair in set(pairs)}
+    return [meanings[pair] for pair in pairs] if any(meaning is not None for meaning in meanings.values()) else None
+
+
+def _values(column: Column, warn: Callable[[str], None], limits: Limits) -> list[str]:
     """A column of attribute values, as an XML parser would have given and the builder have cleaned them."""
     values = list(column)
     joined = "".join(values)
@@ -217,17 +237,23 @@ def _seconds(times: list[str], seconds_of: Callable[[str], float | None]) -> Ite
     return map(seconds_of, times)
 
 
-def _not_passed(attempt: ParsedAttempt, rest: Row, limits: Limits) -> ParsedAttempt:
-    """The attempt of a case with a failure, error or skip, told by six values of its row."""
-    kind, source, section, text, system_out, system_err = rest
+def _not_passed(attempt: ParsedAttempt, outcome: Outcome, groups: Row, limits: Limits) -> ParsedAttempt:
+    """The attempt of a case with a failure, error or skip, told by the groups of `_BODY`."""
+    out_before, err_before, _, source, section, text, out_after, err_after = groups
     attributes = dict(_ATTRIBUTE.findall(source)) if source else {}
     details = section or unescape(text)
     return not_passed(
         attempt,
-        _OUTCOMES[kind],
+        outcome,
         {name: _attribute_value(value) for name, value in attributes.items()},
         details=clean(details).strip(),
-        system_out=clean(plain_text(system_out)) if system_out and not system_out.isspace() else "",
-        system_err=clean(plain_text(system_err)) if system_err and not system_err.isspace() else "",
+        system_out=_printed(out_before, out_after),
+        system_err=_printed(err_before, err_after),
         limits=limits,
     )
+
+
+def _printed(before: str, after: str) -> str:
+    """What was printed, whether it stands before or after the failure."""
+    sources = [source for source in (before, after) if source and not source.isspace()]
+    return "\n".join(clean(plain_text(source)) for source in sources)

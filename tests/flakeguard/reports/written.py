@@ -25,26 +25,45 @@ class Written:
     message: str | None
     details: str
     system_out: str
+    status: str | None
     cdata: bool
+    properties: bool
+    early_output: bool
     long_form: bool
     style: str  # of quotes and order
 
 
-CASES = st.builds(
-    Written,
-    name=NAME,
-    class_name=NAME,
-    seconds=st.none() | st.floats(0, 9999).map(lambda value: round(value, 3)),
-    line=st.none() | st.integers(1, 9999),
-    outcome=st.sampled_from(Outcome),
-    message=st.none() | NAME,
-    details=TEXT | TEXT.map(lambda text: text * 9),
-    system_out=st.just("") | TEXT,
-    cdata=st.booleans(),
-    long_form=st.booleans(),
-    style=st.sampled_from(["plain", "plain", "plain", "apostrophes", "shuffled", "broken lines"]),
-)
-SUITES = st.lists(st.tuples(NAME, st.lists(CASES, max_size=12)), max_size=4)
+PARTS: dict[str, st.SearchStrategy[object]] = {
+    "name": NAME,
+    "class_name": NAME,
+    "seconds": st.none() | st.floats(0, 9999).map(lambda value: round(value, 3)),
+    "line": st.none() | st.integers(1, 9999),
+    "outcome": st.sampled_from(Outcome),
+    "message": st.none() | NAME,
+    "details": TEXT | TEXT.map(lambda text: text * 9),
+    "system_out": st.just("") | TEXT,
+    "status": st.none(),
+    "cdata": st.booleans(),
+    "properties": st.booleans(),
+    "early_output": st.booleans(),
+    "long_form": st.booleans(),
+    "style": st.sampled_from(["plain", "plain", "plain", "apostrophes", "shuffled", "broken lines"]),
+}
+CASES = st.builds(Written, **PARTS)
+# A framework writes all of its cases alike: only then are they read as a run.
+ALIKE = [
+    st.builds(
+        Written,
+        **PARTS
+        | {"style": st.just("plain"), "seconds": st.floats(0, 99).map(lambda value: round(value, 3)), "line": line}
+        | {"status": status, "details": details},
+    )
+    for line in (st.none(), st.integers(1, 99))
+    for status in (st.none(), st.sampled_from(["run", "run", "passed", "disabled", "failed"]))
+    for details in (st.just(""), TEXT)
+]
+UNIFORM = st.sampled_from(ALIKE).flatmap(lambda cases: st.lists(cases, min_size=4, max_size=40))
+SUITES = st.lists(st.tuples(NAME, st.lists(CASES, max_size=12) | UNIFORM), max_size=4)
 
 
 def _text(text: str, *, cdata: bool) -> str:
@@ -66,18 +85,20 @@ def case_xml(case: Written) -> str:
         _attribute("name", case.name, case.style),
         *([f'time="{case.seconds}"'] if case.seconds is not None else []),
         *([f'line="{case.line}"'] if case.line is not None else []),
+        *([f'status="{case.status}"'] if case.status is not None else []),
     ]
     if case.style == "shuffled":
         attributes.reverse()
     opening = "<testcase" + ("\n   " if case.style == "broken lines" else " ") + " ".join(attributes)
-    inside = ""
+    printed = f"<system-out>{_text(case.system_out, cdata=case.cdata)}</system-out>" if case.system_out else ""
+    inside = "<properties><property name='p' value='v'/></properties>" if case.properties else ""
+    inside += printed if case.early_output else ""
     if case.outcome is not Outcome.PASSED:
         element = ELEMENTS[case.outcome]
         message = "" if case.message is None else " " + _attribute("message", case.message, case.style)
         body = _text(case.details, cdata=case.cdata)
         inside += f"<{element}{message}/>" if not body else f"\n  <{element}{message}>{body}</{element}>\n"
-    if case.system_out:
-        inside += f"<system-out>{_text(case.system_out, cdata=case.cdata)}</system-out>"
+    inside += "" if case.early_output else printed
     if not inside and not case.long_form:
         return f"{opening}/>"
     return f"{opening}>{inside}</testcase>"
