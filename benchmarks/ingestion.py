@@ -121,7 +121,7 @@ async def time_to_verdicts(resources: Resources, uploads: int) -> list[float]:
             ingestion = await deliver(resources, key, number)
             started = time.perf_counter()
             while await state(resources, ingestion) != "analyzed":  # noqa: ASYNC110 -- the state is in the database
-                await asyncio.sleep(0.004)
+                await asyncio.sleep(0.02)  # asking costs the same processor that works
             if number >= 3:  # the first ones meet empty caches and new tests
                 seconds.append(time.perf_counter() - started)
     return seconds
@@ -192,6 +192,7 @@ async def fill(owner: "asyncpg.Connection", project_id: int, runs: int) -> None:
     )  # fmt: skip
     await owner.execute("VACUUM ANALYZE flake_events")
     await owner.execute("VACUUM ANALYZE flake_stats")
+    await owner.execute("CHECKPOINT")  # or the writing of what was filled in is measured, not the upload
 
 
 async def cost_of_an_upload(resources: Resources, key: ProjectKey, first: int, rounds: int) -> list[float]:

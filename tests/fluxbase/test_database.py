@@ -7,6 +7,8 @@ from fluxbase.db import ANONYMOUS, SERVICE, Claims, Queries
 from fluxbase.db.migrate import migrate
 from fluxbase.resources import Addresses, Resources
 
+pytestmark = pytest.mark.pg16
+
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 

@@ -14,7 +14,7 @@ from fluxbase.resources import Resources
 from ..conftest import Tenant
 from ..uploads import ERROR, FAIL, PASS, SKIP, data, error_code, report, upload
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = [pytest.mark.usefixtures("worker"), pytest.mark.pg16]
 
 
 async def test_an_upload_becomes_attempts_and_verdicts(

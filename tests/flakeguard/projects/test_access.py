@@ -11,6 +11,8 @@ from fluxbase.db import ANONYMOUS
 
 from .serving import ROLES, data, refusal
 
+pytestmark = pytest.mark.pg16
+
 READERS = frozenset(ROLES)
 CHANGERS = frozenset(("OWNER", "ADMIN"))
 OWNERS = frozenset(("OWNER",))
