@@ -346,5 +346,19 @@ def _show(result: Result, server: str, *, wait: float, as_json: bool) -> None:
                 "warnings": result.warnings,
             }
         )
-        return
-    messages.print_result(stdout(), server, result.files, result.ingestions)
+    else:
+        messages.print_result(stdout(), server, result.files, result.ingestions)
+    _fail_when_not_read(result)
+
+
+def _fail_when_not_read(result: Result) -> None:
+    """Leave with 4 when files arrived that the server could not read: their tests are not counted."""
+    lost = messages.unreadable(result.ingestions)
+    if lost:
+        said = "; ".join(f"{name}: {error}" for name, error in lost[:3])
+        more = f"; and {len(lost) - 3:,} more" if len(lost) > 3 else ""  # noqa: PLR2004 - as many as are named
+        fail(
+            ExitCode.REFUSED,
+            f"The server could not read {len(lost):,} of {plural(result.files, 'report')}: {said}{more}.",
+            hint="The others are counted. `flakeguard parse FILES` says what is understood of each.",
+        )

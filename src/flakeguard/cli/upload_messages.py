@@ -154,10 +154,19 @@ def print_result(console: Console, server: str, files: int, ingestions: Sequence
         console.print(f"  {escape(link)}", soft_wrap=True)
 
 
+def unreadable(ingestions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return name and error of each file that arrived and that the server could not read."""
+    files = [file for item in ingestions for file in cast("list[Mapping[str, Any]]", item.get("files") or [])]
+    return [(str(file.get("filename")), str(file["error"])) for file in files if file.get("error")]
+
+
 def _print_troubles(console: Console, ingestion: Mapping[str, Any]) -> None:
     if ingestion.get("error"):
         console.print(f"  [red]not analysed:[/] {escape(str(ingestion['error']))}", soft_wrap=True)
+    told = {f"{name}: {error}" for name, error in unreadable([ingestion])}  # an error, said as one
     for warning in cast("list[Any]", ingestion.get("warnings") or []):
+        if warning in told:
+            continue
         console.print(f"  [yellow]{escape(str(warning))}[/]", soft_wrap=True)
 
 

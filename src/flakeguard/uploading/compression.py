@@ -71,6 +71,8 @@ class PlainReader(GzipReader):
 def open_compressed(path: Path, name: str) -> tuple[str, GzipReader, str]:
     """Return the name, the stream and the media type under which a report file is sent.
 
+    The name stays the file's own: the server knows a gzip by its first bytes, and tells the user of `a.xml`.
+
     Raises:
         OSError: the file cannot be read.
     """
@@ -80,4 +82,4 @@ def open_compressed(path: Path, name: str) -> tuple[str, GzipReader, str]:
         return name, PlainReader(path), "application/gzip"
     if magic.startswith(_COMPRESSED_MAGIC[1]):
         return name, PlainReader(path), "application/zip"
-    return f"{name}.gz", GzipReader(path), "application/gzip"
+    return name, GzipReader(path), "application/gzip"

@@ -41,8 +41,8 @@ class TestSending:
         (request,) = server.uploads
         assert request.path == "/api/v1/ingest/junit"
         assert request.headers["Authorization"] == f"Bearer {SECRET}"
-        assert sorted(request.files) == ["reports/a.xml.gz", "reports/deep/b.xml.gz"]
-        assert gunzip(request.files["reports/a.xml.gz"]).decode() == PASSING
+        assert sorted(request.files) == ["reports/a.xml", "reports/deep/b.xml"]
+        assert gunzip(request.files["reports/a.xml"]).decode() == PASSING
         expected = {"project_slug": "shop", "sha": SHA, "branch": "main", "job_name": "test", "provider": "cli"}
         assert request.meta.items() >= expected.items()
         assert {"started_at", "completed_at", "github_run_id", "github_run_attempt"} <= request.meta.keys()
@@ -73,7 +73,7 @@ class TestSending:
         write("out/a.xml")
         write("out/notes.txt", "no report")
         upload("out")
-        assert list(server.uploads[0].files) == ["out/a.xml.gz"]
+        assert list(server.uploads[0].files) == ["out/a.xml"]
 
     def test_names_with_brackets_and_hidden_folders_are_found(self, upload, write, server):
         write(".reports/TEST-a[1].xml")
@@ -90,7 +90,7 @@ class TestSending:
         assert upload("big.xml").exit_code == 0
         request = server.uploads[0]
         assert request.headers["Transfer-Encoding"] == "chunked"
-        assert len(gunzip(request.files["big.xml.gz"])) == (tmp_path / "big.xml").stat().st_size
+        assert len(gunzip(request.files["big.xml"])) == (tmp_path / "big.xml").stat().st_size
 
     def test_the_key_may_come_from_a_file(self, upload, write, server, monkeypatch):
         monkeypatch.delenv("FLAKEGUARD_API_KEY")
@@ -271,7 +271,7 @@ class TestNothingToSend:
         write("package.xml", "<project><modelVersion>4.0.0</modelVersion></project>")
         result = upload("*.xml")
         assert result.exit_code == 0
-        assert list(server.uploads[0].files) == ["a.xml.gz"]
+        assert list(server.uploads[0].files) == ["a.xml"]
         assert "package.xml" in result.stderr
 
     def test_only_files_that_are_no_reports_fail(self, upload, write, server):
@@ -418,6 +418,21 @@ class TestWait:
         assert result.exit_code == 0
         for text in ("1,200 test results", "2 flaky", "truncated", "https://flakeguard.example.com/runs/1"):
             assert text in result.stdout
+
+    def test_a_file_that_the_server_could_not_read_is_an_error(self, upload, write, server):
+        write("a.xml")
+        write("b.xml")
+        files = [
+            {"filename": "a.xml", "error": None, "warnings": ["truncated"]},
+            {"filename": "b.xml", "error": "the file unpacks to more than 9 bytes", "warnings": []},
+        ]
+        told = ["a.xml: truncated", "b.xml: the file unpacks to more than 9 bytes"]
+        server.states.append({**self.ANALYZED, "files": files, "warnings": told})
+        result = upload("*.xml", "--wait", "30")
+        assert result.exit_code == 4
+        assert "could not read 1 of 2 reports: b.xml: the file unpacks to more than 9 bytes" in result.stderr
+        assert "truncated" in result.stdout
+        assert "unpacks" not in result.stdout
 
     def test_time_up_is_a_warning_and_no_failure(self, upload, write):
         write("a.xml")

@@ -33,7 +33,7 @@ class TestCompression:
         while piece := stream.read(size if size != 1 else 100):
             pieces.append(piece)
         assert gzip.decompress(b"".join(pieces)) == content
-        assert (name, media_type) == ("a.xml.gz", "application/gzip")
+        assert (name, media_type) == ("a.xml", "application/gzip")
 
     def test_memory_does_not_grow_with_the_file(self, tmp_path):
         path = tmp_path / "big.xml"
