@@ -1,6 +1,7 @@
 """What can be done with projects. Each function is one use case in a transaction of its own."""
 
 from dataclasses import replace
+from uuid import uuid4
 
 import asyncpg
 
@@ -8,8 +9,10 @@ from flakeguard.projects import audit, deletion, naming, repository
 from flakeguard.projects.access import Action, require_organization, require_project
 from flakeguard.projects.errors import ConfirmationError, SlugTakenError
 from flakeguard.projects.model import Project
+from flakeguard.worker.outbox import owe
+from flakeguard.worker.queues import ANALYZE, RECOMPUTE
 from fluxbase.auth import User
-from fluxbase.db import Database
+from fluxbase.db import Connection, Database
 
 
 async def create(
@@ -76,7 +79,7 @@ async def update(
     slug: str | None = None,
     default_branch: str | None = None,
 ) -> Project:
-    """Change what is given; None leaves as it is.
+    """Change what is given; None leaves as it is. Another default branch owes a recomputation of every verdict.
 
     Raises:
         NotFoundError, PermissionDeniedError, InvalidNameError, InvalidSlugError, InvalidBranchError: As they say.
@@ -103,7 +106,21 @@ async def update(
             project_id=found.id,
             **values,
         )
+        if changed.default_branch != found.default_branch:
+            await _owe_recomputation(connection, found.id)
     return changed
+
+
+async def _owe_recomputation(connection: Connection, project_id: int) -> None:
+    """What is known of each test's default branch is of the former one: all of it is judged anew."""
+    await owe(
+        connection,
+        queue=ANALYZE,
+        name=RECOMPUTE,
+        job_id=f"recompute-{project_id}-{uuid4().hex}",  # one that is under way may have read the former branch
+        data={"projectId": project_id},
+        correlation_id=None,
+    )
 
 
 async def delete(database: Database, user: User, project_id: int, *, confirm: str) -> Project:

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import structlog
 
-from flakeguard.analysis.analyzing import analyze_ingestion
+from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.reports.archives import ArchiveLimits
-from flakeguard.worker.outbox import bury
-from flakeguard.worker.queues import ANALYZE, INGEST
+from flakeguard.worker.outbox import bury, settle
+from flakeguard.worker.queues import ANALYZE, INGEST, RECOMPUTE
 from fluxbase.db import load
 from fluxbase.errors import InvalidRequestError
 from fluxbase.resources import Resources
@@ -49,7 +49,17 @@ def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimi
         )
         return {"testResults": stored}
 
+    async def recompute(job: Job) -> dict[str, Any]:
+        judged = await reanalyze_project(
+            resources.database, _project_id(job), recompute=True, config=config, now=resources.now()
+        )
+        async with resources.database.transaction() as connection:
+            await settle(connection, job.id)
+        return {"testsAnalyzed": judged}
+
     async def analyze(job: Job) -> dict[str, Any]:
+        if job.name == RECOMPUTE:
+            return await recompute(job)
         judged = await analyze_ingestion(
             resources.database, _ingestion_id(job), job_id=job.id, config=config, now=resources.now
         )
@@ -70,6 +80,13 @@ def _ingestion_id(job: Job) -> UUID:
     found = _ingestion_id_or_none(job)
     if found is None:
         raise InvalidJobError(f"{job.name} needs data.ingestionId, a UUID")
+    return found
+
+
+def _project_id(job: Job) -> int:
+    found = job.data.get("projectId")
+    if not isinstance(found, int):
+        raise InvalidJobError(f"{job.name} needs data.projectId, a number")
     return found
 
 

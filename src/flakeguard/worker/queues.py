@@ -7,6 +7,7 @@ from typing import Final
 
 INGEST: Final = "runs:ingest"
 ANALYZE: Final = "runs:analyze"
+RECOMPUTE: Final = "recompute-project"  # the name of a job on `runs:analyze`
 QUEUES: Final = (INGEST, ANALYZE)
 PREFIX: Final = "{bull}"  # one hash slot, so that a cluster keeps a queue's keys together
 
