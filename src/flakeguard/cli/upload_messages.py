@@ -95,7 +95,7 @@ def nothing_matched_hint(names: Sequence[str]) -> str:
 
 def some(files: Sequence[ReportFile], limit: int = 3) -> str:
     """Name the first few files and count the others."""
-    names = ", ".join(file.name for file in files[:limit])
+    names = ", ".join(file.shown for file in files[:limit])
     return names if len(files) <= limit else f"{names} and {len(files) - limit:,} more"
 
 

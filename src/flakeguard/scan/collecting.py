@@ -108,16 +108,16 @@ def _read_file(collection: Collection, run: RunRecord, number: int, file: Report
         with file.path.open("rb") as stream:
             for piece in expand(stream, file.path.name):
                 is_file_itself = piece.name in {file.path.name, file.path.name.removesuffix(".gz")}
-                path = file.name if is_file_itself else f"{file.name}:{piece.name}"
+                path = file.shown if is_file_itself else f"{file.shown}:{piece.name}"
                 if piece.stream is None:
                     error = piece.error or ReportError("unreadable", "cannot be read")
                     collection.unreadable.append(Problem(path, error.code, error.message))
                 else:
                     _read_report(collection, run, number, path, piece.stream)
     except ReportError as error:
-        collection.unreadable.append(Problem(file.name, error.code, error.message))
+        collection.unreadable.append(Problem(file.shown, error.code, error.message))
     except OSError as error:
-        collection.unreadable.append(Problem(file.name, "unreadable", error.strerror or str(error)))
+        collection.unreadable.append(Problem(file.shown, "unreadable", error.strerror or str(error)))
 
 
 def _read_report(collection: Collection, run: RunRecord, number: int, path: str, stream: BinaryIO) -> None:

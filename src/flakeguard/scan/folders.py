@@ -62,12 +62,14 @@ class RunFolder:
         files: its reports, in natural order.
         parts: the components of its path.
         shared: how many of them, from the first, all runs share.
+        is_ours: it lies below the working directory, so that no component is the machine's.
     """
 
     name: str
     files: tuple[ReportFile, ...]
     parts: tuple[str, ...]
     shared: int
+    is_ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +98,24 @@ def group(files: Iterable[ReportFile], *, file_is_run: bool = False) -> list[Run
     """
     members: dict[str, list[ReportFile]] = {}
     for file in files:
-        folder = file.name if file_is_run else PurePosixPath(file.name).parent.as_posix()
+        folder = file.shown if file_is_run else PurePosixPath(file.shown).parent.as_posix()
         members.setdefault(folder, []).append(file)
     names = sorted(members, key=natural_key)
-    shared = _shared_length([PurePosixPath(name).parts for name in names])
+    shared = _shared_length([_parts(name) for name in names])
     return [
         RunFolder(
             name=name,
             files=tuple(sorted(members[name], key=lambda file: natural_key(file.name))),
-            parts=PurePosixPath(name).parts,
+            parts=_parts(name),
             shared=shared,
+            is_ours=not PurePosixPath(name).is_absolute() and ".." not in _parts(name),
         )
         for name in names
     ]
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.lstrip("/")).parts
 
 
 def _shared_length(paths: Sequence[tuple[str, ...]]) -> int:
@@ -127,8 +134,9 @@ def places(folders: Sequence[RunFolder]) -> list[Place]:
 
     A component such as `sha-1a2b3c4` or `commit_1a2b3c4` names a commit. A bare one of 7 to 40 hex digits does when it
     has a letter and a digit (a date has no letter, `defaced` no digit), or when another one in the same place of the
-    paths does. Of the components that all runs share, only the last may be a bare one: those before it belong to the
-    machine. What is left and is no counter (`run-3`, `2`) is the job, so that Linux is not taken for Windows.
+    paths does. Outside of the working directory, of the components that all runs share only the last may be a bare one:
+    those before it belong to the machine. What is left and is no counter (`run-3`, `2`) is the job, so that Linux is
+    not taken for Windows.
     """
     sure = {
         depth
@@ -140,17 +148,27 @@ def places(folders: Sequence[RunFolder]) -> list[Place]:
 
 
 def _place(folder: RunFolder, sure: set[int]) -> Place:
-    commit: str | None = None
-    job: list[str] = []
-    for depth, part in enumerate(folder.parts):
-        may_be_bare = depth in sure and depth >= folder.shared - 1
-        told = _told_sha(part)
-        bare = part.lower() if may_be_bare and _BARE_SHA.fullmatch(part.lower()) else None
-        if commit is None and (told or bare):
-            commit = told or bare
-        elif depth >= folder.shared and not _COUNTER.fullmatch(part):
-            job.append(part)
-    return Place(commit, "/".join(job))
+    found = {
+        depth: commit
+        for depth, part in enumerate(folder.parts)
+        if (commit := _told_sha(part) or (_bare_sha(part) if _may_be_bare(folder, depth, sure) else None))
+    }
+    # What tells the runs apart goes before what they share, where a folder of a build may look like a commit.
+    at = min(found, key=lambda depth: (not _told_sha(folder.parts[depth]), depth < folder.shared, depth), default=None)
+    job = [
+        part
+        for depth, part in enumerate(folder.parts)
+        if depth >= folder.shared and depth != at and not _COUNTER.fullmatch(part)
+    ]
+    return Place(None if at is None else found[at], "/".join(job))
+
+
+def _may_be_bare(folder: RunFolder, depth: int, sure: set[int]) -> bool:
+    return depth in sure and (folder.is_ours or depth >= folder.shared - 1)
+
+
+def _bare_sha(part: str) -> str | None:
+    return part.lower() if _BARE_SHA.fullmatch(part.lower()) else None
 
 
 def _told_sha(part: str) -> str | None:

@@ -36,6 +36,12 @@ class ReportFile:
     size: int
     modified_at: datetime
 
+    @property
+    def shown(self) -> str:
+        """What its user calls it: the name, or the whole path where the name is an absolute path without its root."""
+        path = self.path.as_posix()
+        return path if path == f"/{self.name}" else self.name
+
 
 def match(patterns: Sequence[str], folder: Path) -> list[ReportFile]:
     """Return the files that match, each once, sorted by path.

@@ -11,7 +11,8 @@ from flakeguard.uploading.files import ReportFile
 
 def folders(*names):
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    return group(ReportFile(Path(name), name, 1, moment) for name in (f"{name}/junit.xml" for name in names))
+    reports = [f"{name}/junit.xml" for name in names]
+    return group(ReportFile(Path(name), name.lstrip("/"), 1, moment) for name in reports)
 
 
 def found(*names):
@@ -65,7 +66,21 @@ def test_what_all_paths_share_is_no_job():
 
 def test_a_commit_that_all_runs_share_is_one_but_no_folder_of_the_machine():
     assert {place.commit for place in found("r/1a2b3c4/1", "r/1a2b3c4/2").values()} == {"1a2b3c4"}
-    assert {place.commit for place in found("builds/1a2b3c4/r/1", "builds/1a2b3c4/r/2").values()} == {None}
+    assert set(found("abc1234/linux/1", "abc1234/linux/2").values()) == {Place("abc1234", "")}
+    assert {place.commit for place in found("/r/1a2b3c4/1", "/r/1a2b3c4/2").values()} == {"1a2b3c4"}
+    for elsewhere in ("/builds/1a2b3c4/r", "../1a2b3c4/r"):
+        assert {place.commit for place in found(f"{elsewhere}/1", f"{elsewhere}/2").values()} == {None}
+
+
+def test_what_tells_runs_apart_is_the_commit_before_what_they_share():
+    assert found("cache1a/deadbee1/1a2b3c4/1", "cache1a/deadbee1/2b3c4d5/1") == {
+        "cache1a/deadbee1/1a2b3c4/1": Place("1a2b3c4", ""),
+        "cache1a/deadbee1/2b3c4d5/1": Place("2b3c4d5", ""),
+    }
+
+
+def test_absolute_paths_keep_their_root():
+    assert [folder.name for folder in folders("/ci/run-1", "/ci/run-2")] == ["/ci/run-1", "/ci/run-2"]
 
 
 def test_properties():
