@@ -142,6 +142,8 @@ CREATE INDEX idx_junit_files_created_at ON junit_files (created_at);
 CREATE INDEX junit_files_ingestion_idx ON junit_files (ingestion_id);
 
 -- A report is counted once in a run, however it came (alone, in an archive, again in a repeated job step).
+-- report_key orders the reports of a run: seconds since 1970 of the report's first timestamp << 31 | 31 bits of its digest.
+-- Reports that tell no time are below zero, by 63 bits of their digest.
 CREATE TABLE run_reports (
     run_id       integer NOT NULL REFERENCES test_runs ON DELETE CASCADE,
     digest       bytea NOT NULL,

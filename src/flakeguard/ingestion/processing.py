@@ -2,9 +2,11 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -77,7 +79,7 @@ async def process_upload(
             return None
         meta = RunMeta.model_validate(row["meta"])
         files = await connection.fetch(SQL["files_to_read"], ingestion_id)
-        contents = hashlib.sha256(b"".join(sorted(file["sha256"] for file in files))).digest()
+        contents = b"" if meta.github_run_id else await _contents(connection, files, limits)
         run = await upsert_run(connection, row["project_id"], meta.run_key(contents), meta, row["created_at"])
         upload = _Upload(connection, ingestion_id, run, row["created_at"], limits)
         stored = 0
@@ -99,6 +101,27 @@ async def process_upload(
         "ingestion completed", ingestion_id=str(ingestion_id), run_id=run.id, files=len(files), test_results=stored
     )
     return stored
+
+
+async def _contents(connection: Connection, files: Sequence[Any], limits: ArchiveLimits) -> bytes:
+    """A digest of the reports themselves: the same whether they come alone, in an archive, or twice."""
+    digests: set[bytes] = set()
+    for file in files:
+        members: set[bytes] = set()
+        if file["encoding"] == "zip":
+            content: bytes = await connection.fetchval(SQL["file_content"], file["id"])
+            members = set(_member_digests(content, file["filename"], limits))
+        digests |= members or {file["sha256"]}
+    return hashlib.sha256(b"".join(sorted(digests))).digest()
+
+
+def _member_digests(content: bytes, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
+    """The digests of an archive's members, without those that cannot be read."""
+    with io.BytesIO(content) as stored:
+        for piece in expand(stored, name, limits):
+            if piece.stream is not None:
+                with suppress(ReportError):
+                    yield _digest(piece.stream)
 
 
 async def _process_file(upload: _Upload, file: Any) -> _FileResult:
@@ -127,15 +150,18 @@ async def _process_report(upload: _Upload, label: str, stream: BinaryIO, result:
     """
     try:
         digest = _digest(stream)
+        stream.seek(0)
+        report = parse_junit(stream)
+        start = list(islice(report, 1))  # the report's own time stands before its first attempt
         async with upload.connection.transaction():  # a savepoint: a report that fails half-way leaves nothing
-            report_key = await add_report(upload.connection, upload.run.id, digest, upload.ingestion_id)
+            report_key = await add_report(
+                upload.connection, upload.run.id, digest, upload.ingestion_id, report.info.timestamp
+            )
             if report_key is None:
                 result.warnings.append(f"{label}the run has this report already; it was not counted again")
                 return
-            stream.seek(0)
-            report = parse_junit(stream)
             attempts = 0
-            for batch in in_batches(report, upload.run.variant):
+            for batch in in_batches(chain(start, report), upload.run.variant):
                 await store_batch(upload.connection, upload.run, report_key, batch, upload.arrival)
                 attempts += len(batch.positions)
     except ReportError as error:

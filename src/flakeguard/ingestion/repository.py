@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from flakeguard.ingestion.batches import Batch
@@ -15,6 +15,9 @@ _EVENT_COLUMNS = (
     "project_id", "test_case_id", "run_id", "report_key", "position", "outcome", "duration_ms", "failure_id",
     "executed_at", "created_at",
 )  # fmt: skip
+_UNTIMED = 2**63
+_LAST_SECOND = 2**32 - 1
+_DIGEST_BITS = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,25 @@ async def store_batch(connection: Connection, run: StoredRun, report_key: int, b
     )
 
 
-async def add_report(connection: Connection, run_id: int, digest: bytes, ingestion_id: UUID) -> int | None:
+async def add_report(
+    connection: Connection, run_id: int, digest: bytes, ingestion_id: UUID, timestamp: datetime | None
+) -> int | None:
     """Count this report in this run; its key, or None when the run has it already."""
-    key = int.from_bytes(digest[:8], "big", signed=True)
+    key = report_key(digest, timestamp)
     return await connection.fetchval(SQL["add_report"], run_id, digest, ingestion_id, key)
+
+
+def report_key(digest: bytes, timestamp: datetime | None) -> int:
+    """A report's place among those of its run, 64 bits with a sign: retries that come in files of their own follow.
+
+    Seconds since 1970 of its first timestamp (as UTC when it names no zone), 32 bits, then 31 bits of its digest.
+    Reports that tell no time come first, with 63 bits of the digest: their order means nothing, and never changes.
+    """
+    number = int.from_bytes(digest[:8], "big")
+    if timestamp is None:
+        return (number >> 1) - _UNTIMED
+    seconds = (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).timestamp()
+    return min(max(int(seconds), 0), _LAST_SECOND) << _DIGEST_BITS | number >> (64 - _DIGEST_BITS)
 
 
 async def _case_ids(connection: Connection, run: StoredRun, batch: Batch) -> Mapping[bytes, int]:

@@ -84,6 +84,44 @@ async def test_a_report_counts_once_in_a_run_however_it_came(
         assert await connection.fetchval("SELECT count(*) FROM test_runs") == 1
 
 
+def zipped(*contents: bytes) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        for number, content in enumerate(contents):
+            writer.writestr(f"report-{number}.xml", content)
+    return archive.getvalue()
+
+
+async def test_without_a_run_id_the_same_reports_are_the_same_run_however_they_are_packed(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    one, two = report({"a": FAIL}), report({"b": PASS})
+    packed = [(one, two), (gzip.compress(two), one), (zipped(two, one),), (zipped(one), two), (one, zipped(one, two))]
+    runs = {data(await upload(client, tenant.as_key, *files))["run_id"] for files in packed}
+    assert len(runs) == 1
+    assert data(await upload(client, tenant.as_key, one))["run_id"] not in runs
+    async with resources.database.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM flake_events") == 3
+
+
+async def test_retries_in_files_of_their_own_stand_in_the_order_of_their_time(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    def at(minute: int, content: bytes) -> bytes:
+        return content.replace(b"<testsuite ", b"<testsuite timestamp='2026-03-01T10:%02d:00' " % minute)
+
+    names = [f"t{number}" for number in range(5)]
+    early = [at(0, report({name: FAIL})) for name in names]
+    late = [at(5, report({name: PASS})) for name in names]
+    data(await upload(client, tenant.as_key, *late, github_run_id=1))
+    data(await upload(client, tenant.as_key, *early, github_run_id=1))
+    async with resources.database.transaction() as connection:
+        rows = await connection.fetch(
+            "SELECT array_agg(outcome ORDER BY report_key, position) FROM flake_events GROUP BY test_case_id"
+        )
+    assert [row[0] for row in rows] == [[1, 0]] * len(names)
+
+
 async def test_a_rerun_of_a_commit_that_disagrees_is_evidence(client: httpx.AsyncClient, tenant: Tenant) -> None:
     for attempt, outcome in enumerate((FAIL, PASS), start=1):
         await upload(client, tenant.as_key, report({"a": outcome}), github_run_id=9, github_run_attempt=attempt)
