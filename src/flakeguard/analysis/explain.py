@@ -212,13 +212,17 @@ def _reason(answer: Answer, scene: _Scene, seen: Sighting) -> str:
     match answer:
         case Answer.YOURS:
             base = "passed on the base" if seen.base_passed else "is new here, the base has no run of it,"
-            return f"It {base} and fails here in every attempt ({sum(o.failed for o in scene.here)})."
+            attempts = sum(o.failed for o in scene.here)
+            where = "in its only attempt" if attempts == 1 else f"in each of its {attempts} attempts"
+            return f"It {base} and fails here {where}."
         case Answer.KNOWN_FLAKE if seen.passing_runs:
             return "It passed and failed on this very commit and job."
         case Answer.KNOWN_FLAKE:
-            return f"It flaked in {seen.flaked} of {seen.runs} runs of other commits."
+            runs = "the only run" if seen.runs == 1 else f"{seen.flaked} of {seen.runs} runs"
+            return f"It flaked in {runs} of other commits."
         case Answer.MAIN_BROKEN:
-            return f"It fails on the base too, on its last {seen.base_commits} commit(s) without a pass."
+            commits = "commit" if seen.base_commits == 1 else f"{seen.base_commits} commits"
+            return f"It fails on the base too, on its last {commits} without a pass."
         case Answer.OUTAGE:
             return "Much of the test's group failed together with it."
         case Answer.CANNOT_TELL:

@@ -21,6 +21,8 @@ EVIDENCE_SHOWN = 3
 """Pieces of evidence shown of one test; `--json` has them all."""
 ATTEMPTS_SHOWN = 3
 """Attempts shown on each side of a piece of evidence."""
+RUNS_FOR_A_RATE = 3
+"""Of fewer runs a rate says nothing that a person could use; `--json` has it."""
 _SHORT_SHA = 10
 _FULL_SHA = re.compile(r"\b[0-9a-f]{40}\b")
 _PERCENT = 100
@@ -98,10 +100,10 @@ def _print_test(console: Console, result: ScanResult, test: JudgedTest, style: s
     analysis = test.analysis
     console.print(f"\n  [{style}]●[/] [bold]{escape(test_label(test.key))}[/]", soft_wrap=True)
     facts = [f"score {analysis.score.total:.2f}", f"failed {analysis.counts.failed} of {analysis.counts.executions}"]
-    if analysis.posterior:
+    if analysis.posterior and analysis.counts.runs >= RUNS_FOR_A_RATE:
         rate = analysis.posterior
         low, mean, high = (round(part * _PERCENT) for part in (rate.low, rate.mean, rate.high))
-        facts.append(f"flakes in {mean} % of runs ({low} to {high} %)")
+        facts.append(f"flakes in about {mean} % of runs ({low} to {high} %)")
     if test.key.file:
         facts.append(test.key.file)
     console.print(f"    {escape(analysis.reason)}", soft_wrap=True)

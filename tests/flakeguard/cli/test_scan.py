@@ -87,6 +87,11 @@ class TestVerdicts:
         assert (piece["kind"], piece["commit"]) == ("retry", None)
         assert [attempt["attempt"] for attempt in piece["failed"] + piece["passed"]] == [1, 2]
 
+    def test_of_one_or_two_runs_no_rate_is_said(self, tmp_path, scan, history):
+        write_run(tmp_path / "a", {"t": f"{FAIL} {PASS}"})
+        assert "% of runs" not in scan("a/*.xml").stdout
+        assert "flakes in about" in scan("reports/**/*.xml").stdout
+
     def test_a_skip_contradicts_nothing(self, tmp_path, scan_json):
         for number, outcome in enumerate([SKIP, PASS, SKIP]):
             write_run(tmp_path / f"r/{number}", {"t": outcome})
