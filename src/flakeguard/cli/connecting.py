@@ -13,7 +13,22 @@ from flakeguard.cli.ci_environment import CiContext
 from flakeguard.cli.output import ExitCode, fail, warn
 
 LOCAL_URL = "http://127.0.0.1:3000"
-"""Where `flakeguard up` listens; used outside CI when no address is given."""
+"""Where `flakeguard up` listens; used outside CI when no address is given and none is announced."""
+
+_SYSTEM_HOME = Path("/var/lib/flakeguard")
+
+
+def announced_address(env: Mapping[str, str], *, is_root: bool) -> str | None:
+    """Return where `flakeguard up` listens, as it wrote into FLAKEGUARD_HOME; None when it does not run here.
+
+    The default folder is that of `fluxbase.embedded.home.default_home`, which the base install may not import.
+    """
+    data = Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    default = _SYSTEM_HOME if is_root else data / "flakeguard"
+    try:
+        return (Path(env.get("FLAKEGUARD_HOME") or default) / "address").read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):
+        return None
 
 
 def github_event() -> Mapping[str, Any] | None:
@@ -34,7 +49,8 @@ def server_address(url: str, context: CiContext | None) -> str:
     """Return the server's address without its last slash; leave with 2 when it is none, or not known in CI."""
     if not url and context:
         fail(ExitCode.USAGE, "The server's address is not known.", hint="Set FLAKEGUARD_URL or give --url.")
-    address = (url or LOCAL_URL).rstrip("/")
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Windows has none
+    address = (url or announced_address(os.environ, is_root=is_root) or LOCAL_URL).rstrip("/")
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         fail(ExitCode.USAGE, "--url is no http or https address, such as https://flakeguard.example.com.")

@@ -34,7 +34,11 @@ def explain(
         str, typer.Option(envvar="FLAKEGUARD_PROJECT", help="Slug of the project; the key belongs to one anyway.")
     ] = "",
     url: Annotated[
-        str, typer.Option(envvar="FLAKEGUARD_URL", help=f"Address of the server. Outside CI, {LOCAL_URL}.")
+        str,
+        typer.Option(
+            envvar="FLAKEGUARD_URL",
+            help=f"Address of the server. Outside CI, that of `flakeguard up`, else {LOCAL_URL}.",
+        ),
     ] = "",
     api_key_file: Annotated[
         Path | None,

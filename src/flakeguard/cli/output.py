@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 MINIMUM_PIPE_WIDTH = 120
 """Columns used where the output is no terminal (CI logs): the default of 80 breaks test names."""
+_UNLIMITED_WIDTH = 100_000
 
 
 class ExitCode(IntEnum):
@@ -50,7 +54,29 @@ def _console(*, stderr: bool) -> Console:
     # A console of its own per call: tests and pipes replace the streams.
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else MINIMUM_PIPE_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+    file = None if stream.isatty() else cast("IO[str]", _Trimmed(stream))
+    return Console(stderr=stderr, file=file, width=width, highlight=False, emoji=False)
+
+
+class _Trimmed:
+    """A stream without the blanks that tables put at the ends of lines."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r" +(?=\n)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table; where the output is no terminal, as wide as it needs, for nothing wraps there."""
+    if not console.is_terminal:
+        everything = console.options.update(width=_UNLIMITED_WIDTH)
+        console.width = max(console.width, Measurement.get(console, everything, table).maximum)
+    console.print(table)
 
 
 def print_json(document: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from flakeguard.cli import upload_messages as messages
-from flakeguard.cli.output import ExitCode, fail, plural, print_json, stderr, stdout
+from flakeguard.cli.output import ExitCode, fail, plural, print_json, print_whole, stderr, stdout
 from flakeguard.reports.summary import FileSummary, summarise_upload
 from flakeguard.uploading.files import ReportFile, match, nearby
 
@@ -91,14 +92,16 @@ def _shown(path: Path) -> str:
 def _print(summaries: list[FileSummary]) -> None:
     """Print a table, and below it the warnings and errors in full."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
     table.add_column("format")
     for name in ("suites", "cases", "attempts", "passed", "failed", "errors", "skipped", "seconds"):
         table.add_column(name, justify="right")
+    table.add_column("file", overflow="fold")  # the last, so that long ones push nothing out of line
+    console, folder = stdout(), _common_folder([summary.path for summary in summaries])
     for summary in summaries:
-        table.add_row(*_row(summary))
-    console = stdout()
-    console.print(table)
+        table.add_row(*_row(summary), escape(summary.path.removeprefix(folder)))
+    if folder:
+        console.print(f"[dim]in {escape(folder)}[/]", soft_wrap=True)
+    print_whole(console, table)
     for summary in summaries:
         for warning in summary.warnings:
             console.print(f"[yellow]{escape(summary.path)}[/]: {escape(warning)}", soft_wrap=True)
@@ -112,14 +115,21 @@ def _print(summaries: list[FileSummary]) -> None:
     )
 
 
+def _common_folder(paths: Sequence[str]) -> str:
+    """The folder, with a slash, that holds all of several paths outside of the working directory; else nothing."""
+    if len(paths) < 2 or not all(path.startswith(("/", "../")) for path in paths):  # noqa: PLR2004 - several
+        return ""
+    folder = os.path.commonpath([os.path.dirname(path.partition("!")[0]) for path in paths])  # noqa: PTH120
+    return f"{folder}/" if folder not in ("", "/") else ""
+
+
 def _row(summary: FileSummary) -> list[str]:
-    """A summary's cells."""
+    """A summary's cells before its path."""
     if summary.error is not None:
-        return [escape(summary.path), "[red]no report[/]", *([""] * 8)]
+        return ["[red]no report[/]", *([""] * 8)]
     numbers = (summary.suites, summary.cases, summary.attempts, summary.passed)
     bad = (summary.failed, summary.errors)
     return [
-        escape(summary.path),
         summary.format or "",
         *(f"{number:,}" for number in numbers),
         *(f"[red]{number:,}[/]" if number else "0" for number in bad),

@@ -77,7 +77,7 @@ def upload(
         str,
         typer.Option(
             envvar="FLAKEGUARD_URL",
-            help=f"Address of the server. Outside CI, {LOCAL_URL} when not given.",
+            help=f"Address of the server. Outside CI, that of `flakeguard up`, else {LOCAL_URL}.",
             rich_help_panel=_WHERE,
         ),
     ] = "",

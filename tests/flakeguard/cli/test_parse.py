@@ -89,6 +89,25 @@ def test_people_get_a_table_with_warnings_below():
     assert "2 reports read, 3 test cases, 3 attempts; 1 file could not be read" in output
 
 
+def test_in_a_pipe_paths_are_whole_and_lines_have_no_blanks_at_their_ends(tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    deep = "/".join(["a-folder-with-a-long-name"] * 6)
+    for name in ("a.xml", f"{deep}/b.xml"):
+        write(f"reports/{name}", REPORT)
+    Path("elsewhere").mkdir()
+
+    _, below = run("reports")
+    monkeypatch.chdir("elsewhere")
+    _, absolute = run(str(tmp_path / "reports"))
+    _, beside = run("../reports")
+
+    assert f" reports/{deep}/b.xml\n" in below
+    for output, folder in ((absolute, f"{tmp_path}/reports"), (beside, "../reports")):
+        assert output.startswith(f"in {folder}/\n")
+        assert f" {deep}/b.xml\n" in output
+    assert not [line for line in (below + absolute + beside).splitlines() if line != line.rstrip()]
+
+
 def test_nothing_that_matches_is_an_error_of_its_own():
     code, _ = run("nothing/**/*.xml")
 
