@@ -18,6 +18,7 @@ from flakeguard.analysis.model import Run
 from flakeguard.analysis.outage import is_outage, mass_failures
 from flakeguard.analysis.repository import SQL, Judged, load_runs, load_states, save
 from flakeguard.analysis.states import Judge, rebuild
+from flakeguard.analysis.turns import turn
 from flakeguard.analysis.window import pack, run_ids
 from flakeguard.reports.model import Outcome
 from flakeguard.worker.outbox import settle
@@ -46,7 +47,8 @@ async def analyze_ingestion(
 ) -> int | None:
     """Analyse the tests of an ingestion; how many were judged, or None when it was done before. Safe to repeat."""
     clock = now()
-    async with database.transaction() as connection:
+    # What another analysis of the run decided must be seen, so nothing is read before the lock is had.
+    async with turn(database, "lock_project_of_ingestion", ingestion_id) as connection:
         row = await connection.fetchrow(SQL["ingestion_to_analyze"], ingestion_id)
         if row is None or row["state"] != "stored":
             await settle(connection, job_id)
@@ -65,10 +67,8 @@ async def analyze_run(
     """Judge the tests that these reports of a run name; (tests judged, tests that failed and passed in the run).
 
     When the reports change whether the run is an outage, or which groups failed together in it, all tests of the run
-    are judged again.
+    are judged again. The caller has the project's turn.
     """
-    # What another analysis of the run decided must be seen, so nothing is read before the lock is had.
-    await connection.execute(SQL["lock_project_of_run"], run_id)
     row = await connection.fetchrow(SQL["run"], run_id)
     if row is None:
         return 0, 0
@@ -161,8 +161,7 @@ async def reanalyze_project(
     judged, last = 0, 0
     size = _RECOMPUTE_TESTS if recompute else _BATCH_TESTS
     while True:
-        async with database.transaction() as connection:
-            await connection.execute(SQL["lock_project"], project_id)
+        async with turn(database, "lock_project", project_id) as connection:
             page = [row[0] for row in await connection.fetch(SQL["page_of_tests"], project_id, last, size)]
             if not page:
                 await connection.execute(SQL["notify"], f"{project_id}:")

@@ -1,8 +1,8 @@
 -- name: lock_project
 SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', $1))
 
--- name: lock_project_of_run
-SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', project_id)) FROM test_runs WHERE id = $1
+-- name: lock_project_of_ingestion
+SELECT pg_advisory_xact_lock(hashtextextended('flakeguard analysis', project_id)) FROM ingestions WHERE id = $1
 
 -- name: run
 SELECT r.id, r.project_id, r.executed_at, r.key, r.sha, r.branch, r.job, r.variant, r.outage, r.mass_failures, p.default_branch

@@ -12,6 +12,7 @@ from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.health import worker_health
 from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.queues import QUEUES
 from flakeguard.worker.runner import running_worker
 from fluxbase.monitoring import exposition
 from fluxbase.resources import Addresses, open_resources
@@ -22,10 +23,15 @@ def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
     asyncio.run(_work(settings, addresses))
 
 
+def max_connections(settings: FlakeGuardSettings) -> int:
+    """As many as the settings say, but enough for all jobs of every queue at once, the relay, the ageing and health."""
+    return max(settings.database_max_connections, len(QUEUES) * settings.worker_concurrency + 4)
+
+
 async def _work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
     registry = CollectorRegistry()
     async with open_resources(
-        addresses, application_name="flakeguard-worker", max_connections=settings.database_max_connections
+        addresses, application_name="flakeguard-worker", max_connections=max_connections(settings)
     ) as resources:
 
         async def health(_request: Request) -> Response:

@@ -45,6 +45,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 ON CONFLICT (project_id, key) DO UPDATE SET completed_at = greatest(test_runs.completed_at, excluded.completed_at)
 RETURNING id, executed_at, NOT row_security_active('flake_events') AS may_copy
 
+-- name: lock_naming
+SELECT pg_advisory_xact_lock(hashtextextended('flakeguard naming', $1))
+
 -- name: known_cases
 SELECT id, identity_hash FROM test_cases WHERE project_id = $1 AND identity_hash = ANY($2::bytea[])
 

@@ -15,6 +15,7 @@ _EVENT_COLUMNS = (
     "project_id", "test_case_id", "run_id", "report_key", "position", "outcome", "duration_ms", "failure_id",
     "executed_at", "created_at",
 )  # fmt: skip
+_LONGEST_NAMING_SECONDS = 600.0  # the other upload is parsed to its end meanwhile
 _UNTIMED = 2**63
 _LAST_SECOND = 2**32 - 1
 _DIGEST_BITS = 31
@@ -97,6 +98,7 @@ async def _case_ids(connection: Connection, run: StoredRun, batch: Batch) -> Map
     known = await _known(connection, "known_cases", run.project_id, list(batch.cases))
     missing = {key: names for key, names in batch.cases.items() if key not in known}
     if missing:
+        await _lock_naming(connection, run.project_id)
         suites, files, classes, names = zip(*missing.values(), strict=True)
         rows = await connection.fetch(
             SQL["add_cases"], run.project_id, run.variant, list(missing), suites, files, classes, names
@@ -113,12 +115,22 @@ async def _failure_ids(connection: Connection, project_id: int, batch: Batch) ->
     known = await _known(connection, "known_failures", project_id, list(batch.failures))
     missing = {key: text for key, text in batch.failures.items() if key not in known}
     if missing:
+        await _lock_naming(connection, project_id)
         prints, kinds, messages, details = zip(*missing.values(), strict=True)
         rows = await connection.fetch(SQL["add_failures"], project_id, list(missing), prints, kinds, messages, details)
         added = {row["digest"]: row["id"] for row in rows}
         known |= added
         known |= await _known(connection, "known_failures", project_id, [key for key in missing if key not in added])
     return known
+
+
+async def _lock_naming(connection: Connection, project_id: int) -> None:
+    """Name tests and failures of a project one upload at a time.
+
+    Two that name the same ones, batch after batch in orders of their own, would wait for each other. Whoever names
+    nothing new never waits here.
+    """
+    await connection.execute(SQL["lock_naming"], project_id, timeout=_LONGEST_NAMING_SECONDS)
 
 
 async def _known(connection: Connection, query: str, project_id: int, keys: list[bytes]) -> dict[bytes, int]:
