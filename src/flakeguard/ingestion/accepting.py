@@ -74,6 +74,8 @@ def checked_meta(received: Received, key: ProjectKey) -> RunMeta:
         raise InvalidReportsError("the upload has no `junit` file")
     if all(file.possible is False for file in received.files):
         names = ", ".join(file.filename for file in received.files[:5])
+        if all(file.size_bytes == 0 for file in received.files):
+            raise InvalidReportsError(f"every file of the upload is empty ({names}); did the tests write their report?")
         raise InvalidReportsError(f"no file of the upload can be a JUnit report ({names}); is the glob right?")
     return meta
 

@@ -14,6 +14,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
 from flakeguard.errors import InvalidMetaError
 
@@ -33,6 +34,21 @@ def _plausible(moment: datetime) -> datetime:
 
 
 type Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+
+
+_IN_WORDS = {
+    "sha": "must be 4 to 64 letters, digits, dots, dashes or underscores",
+    "run_url": "must be an http or https address without blanks",
+}
+"""What the patterns ask for; those that are not here forbid control characters."""
+
+
+def _told(problem: ErrorDetails) -> str:
+    """A problem in words, with the field's name."""
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{field}: {_IN_WORDS.get(field, 'must not hold control characters')}"
+    return f"{field or 'meta'}: {problem['msg']}"
 
 
 def _as_text(value: object) -> object:
@@ -75,11 +91,7 @@ class RunMeta(BaseModel):
         try:
             return cls.model_validate_json(document)
         except ValidationError as error:
-            told = "; ".join(
-                f"{'.'.join(str(part) for part in problem['loc']) or 'meta'}: {problem['msg']}"
-                for problem in error.errors()
-            )
-            raise InvalidMetaError(f"meta is not usable: {told}") from None
+            raise InvalidMetaError(f"meta is not usable: {'; '.join(map(_told, error.errors()))}") from None
 
     def run_key(self, contents: bytes) -> bytes:
         """The run's identity, 16 bytes: provider, repository, run id, attempt, job and variant.

@@ -164,6 +164,12 @@ async def test_refusals_are_named(client: httpx.AsyncClient, tenant: Tenant, str
     assert error_code(await upload(client, {}, good), 401) == "invalid_api_key"
 
 
+async def test_an_empty_report_is_called_empty(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    refused = await upload(client, tenant.as_key, b"")
+    assert error_code(refused, 400) == "invalid_junit_xml"
+    assert "every file of the upload is empty (report-0.xml)" in refused.json()["error"]["message"]
+
+
 async def test_another_tenant_sees_nothing_of_it(client: httpx.AsyncClient, tenant: Tenant, stranger: Tenant) -> None:
     receipt = data(await upload(client, tenant.as_key, report({"a": [FAIL, PASS]})))
     for headers in (stranger.as_key, stranger.as_user):
