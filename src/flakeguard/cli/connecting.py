@@ -26,9 +26,10 @@ def announced_address(env: Mapping[str, str], *, is_root: bool) -> str | None:
     data = Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     default = _SYSTEM_HOME if is_root else data / "flakeguard"
     try:
-        return (Path(env.get("FLAKEGUARD_HOME") or default) / "address").read_text(encoding="utf-8").strip() or None
+        address = (Path(env.get("FLAKEGUARD_HOME") or default) / "address").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return None
+    return address.replace("//0.0.0.0:", "//127.0.0.1:") or None  # who listens everywhere is asked here
 
 
 def github_event() -> Mapping[str, Any] | None:

@@ -246,12 +246,14 @@ def _warn_about(
     result: Result, skipped: Sequence[ReportFile], chosen: Sequence[ReportFile], context: CiContext | None
 ) -> None:
     if skipped:
-        result.warn(f"{plural(len(skipped), 'file')} matched but no report, not sent: {messages.some(skipped)}.")
+        are_none = "is no report" if len(skipped) == 1 else "are no reports"
+        result.warn(f"{plural(len(skipped), 'file')} matched but {are_none}, not sent: {messages.some(skipped)}.")
     started_at = meta.parse_time(context.started_at) if context else None
     old = files.stale(chosen, started_at=started_at or _event_written_at(), now=datetime.now(UTC))
     if old:
+        are = "is" if len(old) == 1 else "are"
         result.warn(
-            f"{plural(len(old), 'report')} much older than this job: {messages.some(old)}.",
+            f"{plural(len(old), 'report')} {are} much older than this job: {messages.some(old)}.",
             "Left-overs of an earlier run count as results of this commit. Clear the folder before the tests run.",
         )
     if "branch" not in result.meta:

@@ -20,6 +20,8 @@ def test_the_address_that_up_announced_is_asked(run, write, tmp_path, monkeypatc
     with home.Home(tmp_path / "home").announced("http://127.0.0.1:3001"):
         assert url() == "http://127.0.0.1:3001"
         assert url("--url", "http://localhost:4000") == "http://localhost:4000"
+    with home.Home(tmp_path / "home").announced("http://0.0.0.0:3002"):
+        assert url() == "http://127.0.0.1:3002"
     assert url() == LOCAL_URL
 
 

@@ -272,7 +272,7 @@ class TestNothingToSend:
         result = upload("*.xml")
         assert result.exit_code == 0
         assert list(server.uploads[0].files) == ["a.xml"]
-        assert "package.xml" in result.stderr
+        assert "1 file matched but is no report, not sent: package.xml" in result.stderr
 
     def test_only_files_that_are_no_reports_fail(self, upload, write, server):
         write("package.xml", "<project/>")
@@ -291,7 +291,7 @@ class TestNothingToSend:
         write("new.xml")
         result = upload("*.xml")
         assert result.exit_code == 0
-        assert "1 report much older than this job: old.xml" in result.stderr
+        assert "1 report is much older than this job: old.xml" in result.stderr
 
     def test_older_than_the_jobs_start_is_old_even_when_young(self, upload, write):
         write("a.xml")
