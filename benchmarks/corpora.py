@@ -14,9 +14,9 @@ def failing_with_stacks(megabytes: float) -> Iterator[str]:
     """205,000 cases in 100 MB; every tenth failed with a Java stack, every second stack in CDATA."""
     dice = random.Random(1)
     cases = int(CASES_PER_100_MB * megabytes / 100)
+    methods = ["<init>", *(f"{verb}{word.title()}" for verb in ("apply", "check") for word in WORDS)]
     frames = [
-        f"\tat com.example.{dice.choice(WORDS)}.{dice.choice(WORDS).title()}Service"
-        f".{dice.choice(['<init>', 'lambda$total$0', 'apply', 'check', 'remove'])}"
+        f"\tat com.example.{dice.choice(WORDS)}.{dice.choice(WORDS).title()}Service.{dice.choice(methods)}"
         f"({dice.choice(WORDS).title()}Service.java:{dice.randint(1, 900)})\n"
         for _ in range(2_000)
     ]

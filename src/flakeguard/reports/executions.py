@@ -74,8 +74,8 @@ def not_passed(
         outcome,
         base.duration_seconds,
         name_within(clean(failure_type), limits.name_characters) if failure_type else None,
-        cut(message, limits.message_characters) or None,
-        cut(details, limits.details_characters) or None,
-        cut(system_out, limits.output_characters) or None,
-        cut(system_err, limits.output_characters) or None,
+        cut(message, limits.message_characters) if message else None,
+        cut(details, limits.details_characters) if details else None,
+        cut(system_out, limits.output_characters) if system_out else None,
+        cut(system_err, limits.output_characters) if system_err else None,
     )

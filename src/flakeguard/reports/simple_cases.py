@@ -8,7 +8,7 @@ All repetitions are possessive: a match is linear in what it reads. What does no
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -47,7 +47,7 @@ _KIND = 3  # which of these groups is the kind; 1 and 2 are what was printed
 _GROUPS = 8
 _OPENING = re.compile(rf"<testcase({_ATTRIBUTES}){_SPACE}/?>")
 _ATTRIBUTE = re.compile(rf'({_NAME})="([^"]*)"')
-_KEPT = ("name", "classname", "time", "file", "line")
+_TEXTS = ("name", "classname", "file")
 _NEEDS_A_CLOSER_LOOK = frozenset({"filepath", "lineno"})
 _OUTCOMES = {"": Outcome.PASSED, "failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 _WHITE_SPACE = str.maketrans("\t\r\n", "   ")
@@ -167,7 +167,7 @@ def attempts_of(
     """
     names, rows = cases
     columns = dict(zip((*names, "printed", "printed", "kind"), zip(*rows, strict=True), strict=False))
-    texts = {name: _values(columns[name], warn, limits) for name in _KEPT if name in columns}
+    texts = {name: _values(columns[name], warn, limits) for name in _TEXTS if name in columns}
     files: Iterable[str | None] = repeat(file)
     if "file" in texts:
         files = ((normalise(name) if name else file) for name in texts["file"])
@@ -179,9 +179,9 @@ def attempts_of(
                 files,
                 texts.get("classname") or repeat(""),
                 texts["name"],
-                map(parse_line, texts["line"]) if "line" in texts else _NOTHING,
+                map(parse_line, columns["line"]) if "line" in columns else _NOTHING,
                 repeat(Outcome.PASSED),
-                _seconds(texts["time"], seconds_of) if "time" in texts else _NOTHING,
+                _seconds(columns["time"], seconds_of) if "time" in columns else _NOTHING,
                 *repeat(_NOTHING, 5),
                 strict=False,
             ),
@@ -191,7 +191,7 @@ def attempts_of(
     for index, kind in enumerate(columns["kind"]):
         if kind or (said and said[index] is not None):
             groups = rows[index][len(names) : len(names) + _GROUPS]
-            outcome = settled(_OUTCOMES[kind], said[index] if said else None)
+            outcome = settled(_OUTCOMES[kind], said[index]) if said else _OUTCOMES[kind]
             attempts[index] = _not_passed(attempts[index], outcome, groups, limits)
     return attempts
 
@@ -225,32 +225,43 @@ def _attribute_value(source: str) -> str:
     return unescape(source)
 
 
-def _seconds(times: list[str], seconds_of: Callable[[str], float | None]) -> Iterable[float | None]:
+def _seconds(times: Column, seconds_of: Callable[[str], float | None]) -> Iterable[float | None]:
     """The durations, in one go when all of them are plain numbers."""
     try:
         seconds = list(map(float, times))
     except ValueError:
         return map(seconds_of, times)
-    total = sum(seconds)
-    if total == total and min(seconds) >= 0 and max(seconds) < IMPLAUSIBLE_SECONDS:  # noqa: PLR0124 - not NaN
-        return seconds
-    return map(seconds_of, times)
+    # When their sum is plausible so is each; of a NaN neither comparison is true.
+    return seconds if min(seconds) >= 0 and sum(seconds) < IMPLAUSIBLE_SECONDS else map(seconds_of, times)
 
 
 def _not_passed(attempt: ParsedAttempt, outcome: Outcome, groups: Row, limits: Limits) -> ParsedAttempt:
     """The attempt of a case with a failure, error or skip, told by the groups of `_BODY`."""
     out_before, err_before, _, source, section, text, out_after, err_after = groups
-    attributes = dict(_ATTRIBUTE.findall(source)) if source else {}
-    details = section or unescape(text)
     return not_passed(
         attempt,
         outcome,
-        {name: _attribute_value(value) for name, value in attributes.items()},
-        details=clean(details).strip(),
-        system_out=_printed(out_before, out_after),
-        system_err=_printed(err_before, err_after),
+        _attributes(source) if source else {},
+        details=clean(section or unescape(text)).strip(),
+        system_out=_printed(out_before, out_after) if out_before or out_after else "",
+        system_err=_printed(err_before, err_after) if err_before or err_after else "",
         limits=limits,
     )
+
+
+@lru_cache(maxsize=256)
+def _names_between(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in what stands between values; a report's failures repeat the same few."""
+    return tuple(part.strip(" \t\r\n=") for part in parts)
+
+
+def _attributes(source: str) -> dict[str, str]:
+    """Attributes from their source, which matched `_ATTRIBUTES`: every second part between quotes is a value."""
+    parts = source.split('"')
+    names = _names_between(tuple(parts[:-1:2]))
+    if "&" in source or not source.isprintable():
+        return dict(zip(names, map(_attribute_value, parts[1::2]), strict=True))
+    return dict(zip(names, parts[1::2], strict=True))
 
 
 def _printed(before: str, after: str) -> str:

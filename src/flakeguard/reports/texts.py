@@ -9,8 +9,9 @@ _ANSI = re.compile(
     r"|\x1b[@-Z\\^_]?"
 )
 _REFERENCE = re.compile(r"&(?:#(\d{1,8})|#x([0-9A-Fa-f]{1,7})|(lt|gt|amp|quot|apos));")
+_NAMED_REFERENCE = re.compile(r"&(lt|gt|amp|quot|apos);")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-_IN_ORDER = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))  # "&amp;" must be last
+_SHORT = 300
 _MAX_CODE_POINT = 0x10FFFF
 
 
@@ -31,11 +32,12 @@ def unescape(text: str) -> str:
         return text
     if "&#" in text:
         return _REFERENCE.sub(_character, text)
-    for reference, character in _IN_ORDER:
-        text = text.replace(reference, character)
-        if "&" not in text:
-            break
-    return text
+    if len(text) < _SHORT:
+        text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&apos;", "'")
+        return text.replace("&amp;", "&")
+    parts = _NAMED_REFERENCE.split(text)  # text, name, text, name, …: one pass, for a long text faster than five
+    parts[1::2] = map(_NAMED.__getitem__, parts[1::2])
+    return "".join(parts)
 
 
 def plain_text(raw: str) -> str:
