@@ -1,9 +1,9 @@
 """The packed window of a test: its last runs in six bytes each, newest first.
 
 An entry is the run's id (u32) and a code (u16), little-endian. The code is a sentinel bit and then two bits per
-attempt (`Outcome`), the first attempt highest; bit 15 marks a run whose attempts were reduced to seven. A longer
-list of attempts has a larger code, which makes the union of two windows a union by the larger code: commutative,
-associative and idempotent, so any order of arrival gives the same bytes.
+attempt (`Outcome`), the first attempt highest; bit 15 marks a run whose attempts were reduced to seven. A run is
+put in with all its attempts that are known, so any order of arrival ends with the same bytes. The union of two windows
+is a union by the larger code, which up to seven attempts is the longer list: commutative, associative, idempotent.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -89,8 +89,8 @@ def merge(window: bytes, run_id: int, code: int, order_of: OrderOf, size: int = 
     Args:
         window: the packed window.
         run_id: the run to put in.
-        code: its packed attempts. For a run that is there already the larger code stays, which is the one of
-            the longer list of attempts: give all attempts of the run that are known.
+        code: its packed attempts, all that are known: it replaces that of a run that is there already. A later
+            code is not always a larger one (more than seven attempts are reduced).
         order_of: finds the place of a run by id; raises what it likes for an unknown one.
         size: entries kept.
     """
@@ -100,7 +100,7 @@ def merge(window: bytes, run_id: int, code: int, order_of: OrderOf, size: int = 
         middle = (low + high) // 2 if low else 0
         other = _ENTRY.unpack_from(window, middle * ENTRY_BYTES)
         if other[0] == run_id:
-            return _replace(window, middle, max(code, other[1]))
+            return _replace(window, middle, code)
         if order_of(other[0]) > order:
             low = middle + 1
         else:

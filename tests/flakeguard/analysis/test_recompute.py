@@ -3,7 +3,7 @@
 import random
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +30,7 @@ def history(seed: int) -> list[tuple[RunMeta, list[bytes]]]:
     """Runs of several branches, jobs and reruns over forty days (ten of them before the lookback), some in shards."""
     draw = random.Random(seed)
     runs = []
-    for number in range(draw.randint(5, 45)):
+    for number in range(draw.randint(5, 30)):
         started = NOW - timedelta(days=draw.uniform(0, 40))
         meta = RunMeta(
             sha=f"{draw.randint(1, 12):07x}", branch=draw.choice(["main", "main", "feature", "release"]),
@@ -44,6 +44,9 @@ def history(seed: int) -> list[tuple[RunMeta, list[bytes]]]:
         names = list(outcomes)
         cut = draw.randint(1, len(names)) if draw.random() < 0.3 else len(names)
         shards = [{name: outcomes[name] for name in part} for part in (names[:cut], names[cut:]) if part]
+        if draw.random() < 0.3:  # a test of the first part is in another part, too, and at times very often
+            again = draw.choices([PASS, FAIL, SKIP], k=draw.choice([1, 2, 7, 9]))
+            shards.append({names[0]: again})
         runs.append((meta, [report(shard) for shard in shards]))
     return runs
 
@@ -98,7 +101,7 @@ async def snapshot(database: Database, project_id: int) -> dict[str, tuple]:
         row["name"]: (
             words(row["window_all"]), words(row["window_default"]), row["verdict"], row["score"], row["failure_rate"],
             row["recency"], row["flake_rate"], row["runs"], row["failures"], row["broken_branches"],
-            row["findings"].get("reason", ""),
+            row["failures"] and row["findings"].get("reason"),  # findings of tests that only pass are not kept up
         )
         for row in rows
     }  # fmt: skip
@@ -106,13 +109,13 @@ async def snapshot(database: Database, project_id: int) -> dict[str, tuple]:
 
 @pytest.mark.pg16
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_recompute_equals_incremental_in_any_order(seed: int, resources: Resources) -> None:
     database = resources.database
     runs = history(seed)
     snapshots = []
     for turn in range(2):
-        key = await make_project(database, f"p{seed}-{turn}-{random.randrange(10**9)}")
+        key = await make_project(database, f"p{seed}-{turn}-{uuid4().hex[:8]}")
         arrivals = [(meta, content) for meta, contents in runs for content in contents]
         random.Random(seed + turn).shuffle(arrivals)
         for meta, content in arrivals:
