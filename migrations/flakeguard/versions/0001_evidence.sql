@@ -162,6 +162,7 @@ CREATE TABLE outbox (
     correlation_id text,
     created_at     timestamptz NOT NULL DEFAULT now(),
     enqueued_at    timestamptz,
+    deliveries     integer NOT NULL DEFAULT 0, -- times a worker began with it: one that ends its worker cannot say so itself
     dead_at        timestamptz,
     error          text
 );

@@ -42,6 +42,11 @@ async def settle(connection: Connection, job_id: str) -> bool:
     return await connection.fetchval(_SQL["settle"], job_id) is not None
 
 
+async def count_delivery(connection: Connection, job_id: str) -> int:
+    """A worker begins with the job: how often one has by now; 0 when it is not owed (any more)."""
+    return await connection.fetchval(_SQL["count_delivery"], job_id) or 0
+
+
 async def bury(connection: Connection, job_id: str, error: str) -> None:
     """Nobody tries this job again until a person says so."""
     await connection.execute(_SQL["bury"], job_id, error)
@@ -98,11 +103,19 @@ class Relay:
 
         Work for a queue that this version does not know (a newer one made it) is left for who knows it.
         """
-        async with self._resources.database.transaction() as connection:
-            again = self._resources.now() - ENQUEUE_AGAIN_AFTER
-            rows = await connection.fetch(_SQL["due"], again, _BATCH, list(QUEUES))
+        database = self._resources.database
+        again = self._resources.now() - ENQUEUE_AGAIN_AFTER
+        # Claimed in a transaction of its own: a Redis that is slow must not keep rows locked that jobs want to settle.
+        async with database.transaction() as connection:
+            rows = await connection.fetch(_SQL["claim_due"], again, _BATCH, list(QUEUES))
+        rows.sort(key=lambda row: row["id"])
+        published = 0
+        try:
             for row in rows:
                 await self._publisher.publish(row["queue"], row["name"], row["data"], job_id=row["job_id"])
-            if rows:
-                await connection.execute(_SQL["mark_enqueued"], [row["id"] for row in rows])
+                published += 1
+        finally:
+            if left := [row["id"] for row in rows[published:]]:
+                async with database.transaction() as connection:
+                    await connection.execute(_SQL["put_back"], left)
         return len(rows)

@@ -11,8 +11,8 @@ from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.reports.archives import ArchiveLimits
-from flakeguard.worker.outbox import bury, settle
-from flakeguard.worker.queues import ANALYZE, INGEST, RECOMPUTE
+from flakeguard.worker.outbox import bury, count_delivery, settle
+from flakeguard.worker.queues import ANALYZE, INGEST, MAX_DELIVERIES, RECOMPUTE
 from fluxbase.db import load
 from fluxbase.errors import InvalidRequestError
 from fluxbase.resources import Resources
@@ -66,6 +66,26 @@ def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimi
         return {"testsAnalyzed": judged}
 
     return {INGEST: ingest, ANALYZE: analyze}
+
+
+class PoisonousJobError(InvalidRequestError):
+    """A job that workers began with again and again, and never finished nor failed."""
+
+    code = "poisonous_job"
+
+
+async def begin(resources: Resources, job: Job) -> None:
+    """Count that a worker begins with the job, before it can end that worker.
+
+    Raises:
+        PoisonousJobError: Workers began with it too often.
+    """
+    async with resources.database.transaction() as connection:
+        deliveries = await count_delivery(connection, job.id)
+    if deliveries > MAX_DELIVERIES:
+        raise PoisonousJobError(
+            f"workers began with it {MAX_DELIVERIES} times and did not finish it: it probably ends them (memory?)"
+        )
 
 
 async def give_up(resources: Resources, job: Job, error: str) -> None:

@@ -12,6 +12,7 @@ QUEUES: Final = (INGEST, ANALYZE)
 PREFIX: Final = "{bull}"  # one hash slot, so that a cluster keeps a queue's keys together
 
 MAX_RETRY_ATTEMPTS: Final = 3
+MAX_DELIVERIES: Final = 10  # also counts workers that died with the job
 REMOVE_ON_COMPLETE: Final = 100
 REMOVE_ON_FAIL: Final = 50
 STALLED_JOB_TIMEOUT_MS: Final = 30_000

@@ -21,7 +21,7 @@ from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.bull import UnrecoverableError, Worker
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import Relay
-from flakeguard.worker.processors import Job, Processor, give_up, processors
+from flakeguard.worker.processors import Job, Processor, begin, give_up, processors
 from flakeguard.worker.publishing import Publisher
 from flakeguard.worker.queues import PREFIX, STALLED_JOB_TIMEOUT_MS, bullmq_name
 from flakeguard.worker.retry_policy import delay_ms
@@ -140,6 +140,7 @@ async def _process(
     ):
         started = time.perf_counter()
         try:
+            await begin(resources, job)
             result = await processor(job)
         except Exception as error:
             final = job.last_try or isinstance(error, InvalidRequestError)

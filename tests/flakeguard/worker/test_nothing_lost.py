@@ -6,13 +6,16 @@ from datetime import timedelta
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from flakeguard.ingestion import processing
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import outbox, retry_policy, runner
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import dead_jobs, revive
+from flakeguard.worker.processors import Job, begin
 from flakeguard.worker.publishing import Publisher
+from flakeguard.worker.queues import MAX_DELIVERIES
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
 
@@ -59,6 +62,44 @@ async def test_work_for_an_unknown_queue_does_not_hold_up_the_rest(resources: Re
         for queue in ("runs:from-the-future", "runs:ingest"):
             await outbox.owe(connection, queue=queue, name="x", job_id=f"{queue}-1", data={}, correlation_id=None)
     assert await outbox.Relay(resources, Publisher(resources.redis)).relay_once() == 1
+
+
+async def test_what_redis_does_not_take_is_due_again(resources: Resources) -> None:
+    """It goes away after the first of three; meanwhile nothing is locked."""
+    async with resources.database.transaction() as connection:
+        for number in range(3):
+            await outbox.owe(
+                connection, queue="runs:ingest", name="x", job_id=f"job-{number}", data={}, correlation_id=None
+            )
+
+    class Goes(Publisher):
+        async def publish(self, *arguments, job_id: str, **named) -> None:
+            async with resources.database.transaction() as connection:
+                assert len(await connection.fetch("SELECT 1 FROM outbox FOR UPDATE SKIP LOCKED")) == 3
+            if job_id == "job-1":
+                raise RedisConnectionError("gone")
+            await super().publish(*arguments, job_id=job_id, **named)
+
+    with pytest.raises(RedisConnectionError):
+        await outbox.Relay(resources, Goes(resources.redis)).relay_once()
+    assert await outbox.Relay(resources, Publisher(resources.redis)).relay_once() == 2
+
+
+async def test_a_job_that_ends_its_worker_each_time_is_given_up(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings
+) -> None:
+    receipt = data(await upload(client, tenant.as_key, report({"a": PASS}), wait=0))
+    job_id = f"upload-{receipt['ingestion_id']}"
+    job = Job(job_id, "runs:ingest", "process-upload", {"ingestionId": receipt["ingestion_id"]}, last_try=False)
+    for _ in range(MAX_DELIVERIES):
+        await begin(resources, job)  # and that was the last that was heard of the worker
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        await until(resources, ["failed"])
+    async with resources.database.transaction() as connection:
+        (dead,) = await dead_jobs(connection)
+        assert "did not finish" in dead["error"]
+        await revive(connection)
+    await begin(resources, job)  # whoever tries it again means it
 
 
 async def test_a_job_that_fails_is_tried_again_and_stores_once(
