@@ -39,6 +39,7 @@ CREATE TABLE projects (
     slug            text NOT NULL CHECK (slug ~ '^[a-z0-9][a-z0-9-]{1,62}[a-z0-9]$'),
     default_branch  text NOT NULL DEFAULT 'main',
     created_at      timestamptz NOT NULL DEFAULT now(),
+    aged_at         timestamptz NOT NULL DEFAULT now(),  -- when a worker last began to judge all of it again
     UNIQUE (organization_id, slug)
 );
 CREATE TABLE api_keys (

@@ -192,5 +192,7 @@ async def _reanalyze_page(
             else state.windows
         )
         windows = judge.pruned(windows)
-        judged.append(Judged(state, windows, judge.judge(windows, state.group)))
+        found = Judged(state, windows, judge.judge(windows, state.group))
+        if windows != state.windows or not found.unremarkable:  # most tests passed as ever: nothing to write
+            judged.append(found)
     await save(connection, judged, project_id=project_id, run_id=None, executed_at=None, now=now)

@@ -108,8 +108,10 @@ SELECT test_case_id, run_id, array_agg(outcome ORDER BY report_key, position) AS
 FROM flake_events WHERE test_case_id = ANY($1::bigint[]) AND executed_at >= $2
 GROUP BY test_case_id, run_id
 
--- name: all_projects
-SELECT id FROM projects ORDER BY id
+-- name: claim_ageing
+UPDATE projects SET aged_at = $1
+WHERE id = (SELECT id FROM projects WHERE aged_at < $2 ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
 
 -- name: explained_run
 SELECT r.id, r.project_id, r.sha, r.branch, r.job, r.variant, r.pr_number, r.run_url, r.workflow, r.executed_at, r.tests,

@@ -33,6 +33,7 @@ logger = structlog.get_logger(__name__)
 _SQL = load(__package__)
 
 _AGEING_HOUR_UTC = 4
+_AGED_FOR = timedelta(hours=20)  # less than a day, so that what was made up for late is due at the hour again
 _CLOSE_SECONDS = 25
 _AGAIN_SECONDS = 2.0
 
@@ -155,15 +156,25 @@ async def _process(
 
 
 async def _age_daily(resources: Resources, config: AnalysisConfig) -> None:
-    """Once a day judge everything again: verdicts fall when nothing is uploaded, too. Partitions are made ahead."""
+    """Once a day judge everything again: verdicts fall when nothing is uploaded, too. Partitions are made ahead.
+
+    What was missed while no worker was up is made up for at the start. Each project is aged by whoever claims it.
+    """
     while True:
         async with resources.database.transaction() as connection:
             await connection.execute(_SQL["ensure_partitions"])
+        await _age_what_is_due(resources, config)
         await asyncio.sleep(_seconds_until(resources.now(), _AGEING_HOUR_UTC))
+
+
+async def _age_what_is_due(resources: Resources, config: AnalysisConfig) -> None:
+    while True:
+        now = resources.now()
         async with resources.database.transaction() as connection:
-            projects = [row["id"] for row in await connection.fetch(ANALYSIS_SQL["all_projects"])]
-        for project_id in projects:
-            await _age(resources, config, project_id)
+            project_id = await connection.fetchval(ANALYSIS_SQL["claim_ageing"], now, now - _AGED_FOR)
+        if project_id is None:
+            return
+        await _age(resources, config, project_id)
 
 
 async def _age(resources: Resources, config: AnalysisConfig, project_id: int) -> None:

@@ -149,3 +149,20 @@ async def test_ageing_lets_verdicts_fall_when_nothing_is_uploaded(resources: Res
         lifetime = await connection.fetchval("SELECT lifetime_flakes FROM flake_stats")
     assert changes[-1]["to_verdict"] == aged[2]
     assert lifetime == 2, "lifetime counters never fall"
+
+
+async def test_ageing_writes_only_what_changes(resources: Resources) -> None:
+    database = resources.database
+    key = await make_project(database, "quiet")
+    meta = RunMeta(sha="abcdef0", branch="main", github_run_id="1", started_at=NOW - timedelta(days=9))
+    await arrive(database, key, meta, report({"passes": PASS, "flakes": [FAIL, PASS]}))
+    versions = (
+        "SELECT c.name, s.xmin::text FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id ORDER BY c.name"
+    )
+    async with database.transaction() as connection:
+        before = dict(await connection.fetch(versions))
+    judged = await reanalyze_project(database, key.project_id, recompute=False, config=CONFIG, now=NOW)
+    async with database.transaction() as connection:
+        after = dict(await connection.fetch(versions))
+    assert judged == 2
+    assert (after["passes"] == before["passes"], after["flakes"] == before["flakes"]) == (True, False)

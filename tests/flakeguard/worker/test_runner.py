@@ -14,6 +14,8 @@ from flakeguard.worker.outbox import Relay
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
 
+from ..analysis.test_recompute import make_project
+
 
 async def test_a_duty_that_fails_is_taken_up_again(
     resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
@@ -47,6 +49,28 @@ async def test_a_duty_that_fails_is_taken_up_again(
         async with asyncio.timeout(20):
             await all_again.wait()
     assert set(tries) == {"runs-ingest", "runs-analyze", "relay", "ageing"}
+
+
+async def test_projects_are_aged_once_a_day_by_one_worker(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when no worker was up at the hour: the next one begins with it."""
+    keys = [await make_project(resources.database, slug) for slug in ("fresh", "missed", "long-ago")]
+    async with resources.database.transaction() as connection:
+        for key, days in zip(keys[1:], (1, 9), strict=True):
+            await connection.execute(
+                "UPDATE projects SET aged_at = now() - make_interval(days => $2) WHERE id = $1", key.project_id, days
+            )
+    aged: list[int] = []
+
+    async def age(_resources: Resources, _config: object, project_id: int) -> None:
+        aged.append(project_id)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(runner, "_age", age)
+    workers = (runner._age_what_is_due(resources, runner.AnalysisConfig()) for _ in range(3))
+    await asyncio.gather(*workers)
+    assert sorted(aged) == [key.project_id for key in keys[1:]]
 
 
 async def test_a_project_that_cannot_be_aged_does_not_stop_the_others(
