@@ -7,6 +7,8 @@ from xml.sax.saxutils import escape
 
 CASES_PER_100_MB = 205_000
 CASES_IN_A_SUITE = 500
+CASE_CHARACTERS = 158  # of a passing case's line, with a name and a class as they are found in the wild
+FAILURE_CHARACTERS = 225  # of a failing case beside its line and its stack
 WORDS = ["cart", "order", "stock", "refund", "price", "coupon", "login", "search", "mail", "export"]
 
 
@@ -20,7 +22,7 @@ def failing_with_stacks(megabytes: float) -> Iterator[str]:
         f"({dice.choice(WORDS).title()}Service.java:{dice.randint(1, 900)})\n"
         for _ in range(2_000)
     ]
-    stack_characters = int((megabytes * 1e6 - cases * 105) / (cases * 0.1)) - 230
+    stack_characters = int((megabytes * 1e6 - cases * CASE_CHARACTERS) / (cases * 0.1)) - FAILURE_CHARACTERS
     for number in range(cases):
         if number % CASES_IN_A_SUITE == 0:
             yield _suite(number, closing=number > 0)
@@ -103,8 +105,10 @@ def _suite(number: int, *, closing: bool) -> str:
 
 def _opening(number: int, dice: random.Random) -> str:
     suite = number // CASES_IN_A_SUITE
-    name = f"{dice.choice(WORDS)}Survives{dice.choice(WORDS).title()}[{number % 1000}]"
-    return f'  <testcase name="{name}" classname="com.example.Suite{suite}" time="{dice.random():.3f}"'
+    words = [dice.choice(WORDS) for _ in range(3)]
+    name = f"{words[0]}ShouldSurvive{words[1].title()}When{words[2].title()}Expires[{number % 1000}: amount=3, EUR]"
+    class_name = f"com.example.shop.{WORDS[suite % 10]}.{WORDS[suite % 10].title()}ServiceIntegrationTest{suite}"
+    return f'  <testcase name="{name}" classname="{class_name}" time="{dice.random():.3f}"'
 
 
 def _stack(frames: list[str], characters: int, dice: random.Random) -> str:

@@ -1,8 +1,9 @@
 """How fast reports are parsed, beside Codecov's parser (in Rust) and junitparser, and in how much memory.
 
 Run it from the checkout: `.venv/bin/python -m benchmarks.parsing [--megabytes 100]`. Each parser reads each corpus
-from disk in a process of its own, several times in turn; the best counts, in seconds of processor time, so that
-other work on the machine weighs as little as it can. Memory is the highest resident size above that of the same process before it read anything.
+from disk in a process of its own, several times in turn; the best counts, in seconds of processor time, so that other
+work on the machine weighs as little as it can. Memory is the highest resident size above that of the same process
+before it read anything.
 """
 
 # ruff: noqa: PLC0415 - each child imports only the parser it measures

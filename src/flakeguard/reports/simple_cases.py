@@ -23,6 +23,7 @@ type Row = tuple[str, ...]
 type Column = tuple[str, ...]
 
 _SHORTEST_RUN = 4  # fewer cases are read as fast by the parser
+_SHORT_CHARACTERS = 2_000  # but a text longer than this is not read twice
 _LONG_RUN = 32  # from here it is worth while to read on in one go
 _LEAST_SPAN = 2_048  # characters to be read in one go; doubled when that went well
 _MOST_SPAN = 131_072
@@ -37,17 +38,21 @@ _OUTPUTS = (
     rf"(?:<system-out>({_TEXT})</system-out>{_SPACE})?+"
     rf"(?:<system-err>({_TEXT})</system-err>{_SPACE})?+"
 )
-_BODY = (
-    rf"{_SPACE}(?:/>|>{_SPACE}{_PROPERTIES}{_OUTPUTS}"
-    rf"(?:<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
-    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE})?+"
-    rf"{_OUTPUTS}{_PROPERTIES}</testcase>){_SPACE}"
+_PASSED_OVER = _OUTPUTS.replace(f"({_TEXT})", _TEXT)
+_FAILURE = (
+    rf"<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
+    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE}"
 )
+_SHOWN = rf"{_OUTPUTS}(?:{_FAILURE})?+{_OUTPUTS}{_PROPERTIES}</testcase>"
+_BODY = rf"{_SPACE}(?:/>|>{_SPACE}{_PROPERTIES}(?:{{passed}}{_SHOWN})){_SPACE}"
+_PASSED = rf"{_PASSED_OVER}{_PROPERTIES}</testcase>|"
+"""Tried first: what a test printed that passed is not even copied."""
 _KIND = 3  # which of these groups is the kind; 1 and 2 are what was printed
 _GROUPS = 8
 _OPENING = re.compile(rf"<testcase({_ATTRIBUTES}){_SPACE}/?>")
 _ATTRIBUTE = re.compile(rf'({_NAME})="([^"]*)"')
 _TEXTS = ("name", "classname", "file")
+_OUTCOME_ATTRIBUTES = frozenset({"status", "result"})
 _NEEDS_A_CLOSER_LOOK = frozenset({"filepath", "lineno"})
 _OUTCOMES = {"": Outcome.PASSED, "failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 _WHITE_SPACE = str.maketrans("\t\r\n", "   ")
@@ -80,7 +85,7 @@ class SimpleCaseReader:
         if not rows:
             pattern = self._learn(text, at)
             rows, end = _one_by_one(pattern, text, at, _SHORTEST_RUN) if pattern is not None else ([], at)
-        if pattern is None or len(rows) < _SHORTEST_RUN:
+        if pattern is None or (len(rows) < _SHORTEST_RUN and end - at < _SHORT_CHARACTERS):
             return None, at
         more, end = self._more(pattern, text, end)
         return SimpleCases(self._names, rows + more), end
@@ -123,7 +128,9 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
     if "class" in names and "classname" not in names:
         return None
     attributes = "".join(rf'[ \t\r\n]++{re.escape(name)}="([^"]*+)"' for name in names)
-    body = _BODY.replace(r"\{kind}", rf"(?:\{len(names) + _KIND})")
+    # Where attributes may say that a case failed, what it printed is wanted in any event.
+    passed = _PASSED if _OUTCOME_ATTRIBUTES.isdisjoint(names) else ""
+    body = _BODY.replace("{passed}", passed).replace(r"\{kind}", rf"(?:\{len(names) + _KIND})")
     return re.compile(f"<testcase{attributes}{body}|(<)")
 
 
