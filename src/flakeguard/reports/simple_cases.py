@@ -1,25 +1,22 @@
 """Runs of simple test cases, each read by one regular expression instead of a dozen parser callbacks.
 
 Simple is a `<testcase>` that holds at most properties, one `failure`, `error` or `skipped`, and what was printed:
-nearly everything in nearly every report. A report writes all its cases with
-the same attributes in the same order, so the expression is made from the first of a run and fits the rest.
-All repetitions are possessive: a match is linear in what it reads. What does not fit is left to the parser.
+nearly everything in nearly every report. A report writes all its cases with the same attributes in the same order, so
+the expression is made from the first of a run and fits the rest. What does not fit is left to the parser.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from itertools import repeat
-from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from flakeguard.reports.executions import not_passed
+from flakeguard.reports.layouts import GROUPS, CaseLayout, Row, end_of_cases, names_at
 from flakeguard.reports.model import Limits, Outcome, ParsedAttempt
 from flakeguard.reports.statuses import outcome_of, settled
 from flakeguard.reports.texts import clean, name_within, plain_text, unescape
 from flakeguard.reports.values import IMPLAUSIBLE_SECONDS, parse_line
 
-type Row = tuple[str, ...]
 type Column = tuple[str, ...]
 
 _SHORTEST_RUN = 4  # fewer cases are read as fast by the parser
@@ -27,38 +24,12 @@ _SHORT_CHARACTERS = 2_000  # but a text longer than this is not read twice
 _LONG_RUN = 32  # from here it is worth while to read on in one go
 _LEAST_SPAN = 2_048  # characters to be read in one go; doubled when that went well
 _MOST_SPAN = 131_072
-_TEMPLATES = 32  # attribute lists remembered; a report with more is no typical one
-_SPACE = r"[ \t\r\n]*+"
-_NAME = r"[A-Za-z_][A-Za-z0-9_.-]*+"
-_ATTRIBUTES = rf'(?:[ \t\r\n]++{_NAME}="[^"]*+")*+'
-_SECTION = r"(?:[^\]]++|\](?!\]>))*+"
-_TEXT = rf"(?:[^<]++|<!\[CDATA\[{_SECTION}\]\]>)*+"
-_PROPERTIES = rf"(?:<properties{_SPACE}(?:/>|>(?:[^<]++|<(?!/properties>))*+</properties>){_SPACE})?+"
-_OUTPUTS = (
-    rf"(?:<system-out>({_TEXT})</system-out>{_SPACE})?+"
-    rf"(?:<system-err>({_TEXT})</system-err>{_SPACE})?+"
-)
-_PASSED_OVER = _OUTPUTS.replace(f"({_TEXT})", _TEXT)
-_FAILURE = (
-    rf"<(failure|error|skipped)({_ATTRIBUTES}){_SPACE}"
-    rf"(?:/>|>(?:{_SPACE}<!\[CDATA\[({_SECTION})\]\]>{_SPACE}|([^<]*+))</\{{kind}}>){_SPACE}"
-)
-_SHOWN = rf"{_OUTPUTS}(?:{_FAILURE})?+{_OUTPUTS}{_PROPERTIES}</testcase>"
-_BODY = rf"{_SPACE}(?:/>|>{_SPACE}{_PROPERTIES}(?:{{passed}}{_SHOWN})){_SPACE}"
-_PASSED = rf"{_PASSED_OVER}{_PROPERTIES}</testcase>|"
-"""Tried first: what a test printed that passed is not even copied."""
-_KIND = 3  # which of these groups is the kind; 1 and 2 are what was printed
-_GROUPS = 8
-_OPENING = re.compile(rf"<testcase({_ATTRIBUTES}){_SPACE}/?>")
-_ATTRIBUTE = re.compile(rf'({_NAME})="([^"]*)"')
+_TEMPLATES = 32  # layouts remembered; a report with more is no typical one
 _TEXTS = ("name", "classname", "file")
-_OUTCOME_ATTRIBUTES = frozenset({"status", "result"})
-_NEEDS_A_CLOSER_LOOK = frozenset({"filepath", "lineno"})
 _OUTCOMES = {"": Outcome.PASSED, "failure": Outcome.FAILED, "error": Outcome.ERROR, "skipped": Outcome.SKIPPED}
 _WHITE_SPACE = str.maketrans("\t\r\n", "   ")
 _ODD = ("&", "\n", "\t", "\r", "<", "\x1b", "\x00", "#x1B[", "\u241b")
 _NOTHING = repeat(None)
-_sentinel = itemgetter(-1)
 _make = cast("Callable[[tuple[object, ...]], ParsedAttempt]", partial(cast("Any", tuple).__new__, ParsedAttempt))
 
 
@@ -70,85 +41,47 @@ class SimpleCases(NamedTuple):
 
 
 class SimpleCaseReader:
-    """Reads runs, and remembers the expressions it made."""
+    """Reads runs, and remembers the layout of the last one and a few before it."""
 
     def __init__(self) -> None:
-        self._patterns: dict[tuple[str, ...], re.Pattern[str] | None] = {}
-        self._names: tuple[str, ...] = ()
-        self._pattern: re.Pattern[str] | None = None
+        self._layouts: dict[tuple[str, ...], CaseLayout] = {}
+        self._layout: CaseLayout | None = None
         self._span = _MOST_SPAN
 
     def take(self, text: str, at: int) -> tuple[SimpleCases | None, int]:
         """The run of simple cases that begins with the `<testcase` at `at`, and where it ends; None for a short one."""
-        pattern = self._pattern
-        rows, end = _one_by_one(pattern, text, at, _SHORTEST_RUN) if pattern is not None else ([], at)
+        layout = self._layout
+        rows, end = layout.read(text, at, _SHORTEST_RUN) if layout is not None else ([], at)
         if not rows:
-            pattern = self._learn(text, at)
-            rows, end = _one_by_one(pattern, text, at, _SHORTEST_RUN) if pattern is not None else ([], at)
-        if pattern is None or (len(rows) < _SHORTEST_RUN and end - at < _SHORT_CHARACTERS):
+            layout = self._learn(text, at)
+            rows, end = layout.read(text, at, _SHORTEST_RUN) if layout is not None else ([], at)
+        if layout is None or (len(rows) < _SHORTEST_RUN and end - at < _SHORT_CHARACTERS):
             return None, at
-        more, end = self._more(pattern, text, end)
-        return SimpleCases(self._names, rows + more), end
+        more, end = self._more(layout, text, end)
+        return SimpleCases(layout.names, rows + more), end
 
-    def _more(self, pattern: re.Pattern[str], text: str, at: int) -> tuple[list[Row], int]:
+    def _more(self, layout: CaseLayout, text: str, at: int) -> tuple[list[Row], int]:
         """The rest of a run: in one go while nothing else comes between the cases, else one by one."""
         if self._span:
-            end = _end_of_cases(text, at, at + self._span)
-            rows: list[Row] = pattern.findall(text, at, end) if end > at else []
-            if rows and not any(map(_sentinel, rows)):
+            end = end_of_cases(text, at, at + self._span)
+            if rows := layout.read_all(text, at, end):
                 self._span = min(2 * self._span, _MOST_SPAN)
                 return rows, end
-        rows, end = _one_by_one(pattern, text, at, len(text))
+        rows, end = layout.read(text, at, len(text))
         self._span = _LEAST_SPAN if len(rows) >= _LONG_RUN else 0
         return rows, end
 
-    def _learn(self, text: str, at: int) -> re.Pattern[str] | None:
-        """Take up the expression for the case at `at`; None when it was in use already or there is none."""
-        opening = _OPENING.match(text, at)
-        if opening is None:
+    def _learn(self, text: str, at: int) -> CaseLayout | None:
+        """Take up the layout of the case at `at`; None when it was in use already or there is none."""
+        names = names_at(text, at)
+        if names is None or (self._layout is not None and names == self._layout.names):
             return None
-        names = tuple(name for name, _ in _ATTRIBUTE.findall(opening.group(1)))
-        if names == self._names:
-            return None
-        if names not in self._patterns:
-            if len(self._patterns) >= _TEMPLATES:
+        if names not in self._layouts:
+            if len(self._layouts) >= _TEMPLATES:
                 return None
-            self._patterns[names] = _pattern(names)
-        self._names, self._pattern = names, self._patterns[names]
-        return self._pattern
-
-
-def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
-    """The expression for simple cases with these attributes; None when such cases need a closer look.
-
-    Its last group, the sentinel, takes a tag that is no simple case: `findall` must not pass over one.
-    """
-    if len(set(names)) < len(names) or "name" not in names or not _NEEDS_A_CLOSER_LOOK.isdisjoint(names):
-        return None
-    if "class" in names and "classname" not in names:
-        return None
-    attributes = "".join(rf'[ \t\r\n]++{re.escape(name)}="([^"]*+)"' for name in names)
-    # Where attributes may say that a case failed, what it printed is wanted in any event.
-    passed = _PASSED if _OUTCOME_ATTRIBUTES.isdisjoint(names) else ""
-    body = _BODY.replace("{passed}", passed).replace(r"\{kind}", rf"(?:\{len(names) + _KIND})")
-    return re.compile(f"<testcase{attributes}{body}|(<)")
-
-
-def _end_of_cases(text: str, at: int, limit: int) -> int:
-    """Up to where, from `at` on and before `limit`, there are whole cases of one suite, if all goes well."""
-    end = text.rfind("<testcase", at + 1, limit)
-    suite_end = text.find("</testsuite", at, limit)
-    return suite_end if suite_end >= 0 else end
-
-
-def _one_by_one(pattern: re.Pattern[str], text: str, at: int, most: int) -> tuple[list[Row], int]:
-    """The cases that follow one another from `at` on, at most so many, and where they end."""
-    rows: list[Row] = []
-    match = pattern.match
-    while len(rows) < most and (found := match(text, at)) is not None and found.lastindex != pattern.groups:
-        rows.append(found.groups(""))
-        at = found.end()
-    return rows, at
+            self._layouts[names] = CaseLayout(names)
+        self._layout = self._layouts[names]
+        return self._layout
 
 
 def attempts_of(
@@ -197,7 +130,7 @@ def attempts_of(
     said = _said(columns.get("status"), columns.get("result"))
     for index, kind in enumerate(columns["kind"]):
         if kind or (said and said[index] is not None):
-            groups = rows[index][len(names) : len(names) + _GROUPS]
+            groups = rows[index][len(names) : len(names) + GROUPS]
             outcome = settled(_OUTCOMES[kind], said[index]) if said else _OUTCOMES[kind]
             attempts[index] = _not_passed(attempts[index], outcome, groups, limits)
     return attempts

@@ -41,7 +41,7 @@ PARTS: dict[str, st.SearchStrategy[object]] = {
     "outcome": st.sampled_from(Outcome),
     "message": st.none() | NAME,
     "details": TEXT | TEXT.map(lambda text: text * 9),
-    "system_out": st.just("") | TEXT,
+    "system_out": st.just("") | TEXT | TEXT.map(lambda text: text * 90),
     "status": st.none(),
     "cdata": st.booleans(),
     "properties": st.booleans(),
