@@ -99,6 +99,8 @@ def is_outage(error: Exception) -> bool:
     """Whether `error` says that PostgreSQL or Redis cannot be reached or did not answer in time."""
     if isinstance(error, TimeoutError | ConnectionError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return True
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # the connection was cut in the middle of an answer; the pool replaces it
     if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError):
         # Also raised for mistakes in our own code, which are no outage.
         return any(word in str(error) for word in ("clos", "was released"))
