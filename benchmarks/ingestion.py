@@ -67,7 +67,8 @@ def report(number: int, cases: int = CASES) -> bytes:
                 lines.append(head + "/>")
         else:
             lines.append(head + "/>")
-    return ("\n".join(lines) + "</testsuite></testsuites>").encode()
+    document = "\n".join(lines) + "</testsuite></testsuites>"
+    return document.replace("'", '"').encode()  # as every framework quotes
 
 
 def meta(number: int, now: datetime) -> RunMeta:
