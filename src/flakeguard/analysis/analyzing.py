@@ -4,10 +4,12 @@ One analysis of a project at a time (an advisory lock): windows are read, merged
 Cost follows the number of tests in the run, never the length of the history.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import batched
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ import structlog
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.model import Run
 from flakeguard.analysis.outage import is_outage, mass_failures
-from flakeguard.analysis.repository import SQL, Judged, load_runs, load_states, save
+from flakeguard.analysis.repository import SQL, Judged, StoredState, load_runs, load_states, save
 from flakeguard.analysis.states import Judge, rebuild
 from flakeguard.analysis.turns import turn
 from flakeguard.analysis.window import pack, run_ids
@@ -27,6 +29,8 @@ from fluxbase.db import Connection, Database
 logger = structlog.get_logger(__name__)
 
 _BATCH_TESTS = 5_000
+_TOUCHED_TESTS = 2_500
+_TESTS_AT_A_STRETCH = 250  # some ten milliseconds
 _RECOMPUTE_TESTS = 250  # each brings every attempt of the lookback
 _OUTCOMES = tuple(Outcome)
 _PASSED, _FAILED, _ERROR, _ = map(int, _OUTCOMES)  # as the column has them
@@ -75,10 +79,8 @@ async def analyze_run(
     counts, changed = await _describe_run(connection, row, config)
     # Reports of the run may be stored and wait for an analysis of their own, which will count them.
     counted = [key for (key,) in await connection.fetch(SQL["counted_reports"], run_id)]
-    judged = 0
     cursor = await connection.cursor(SQL["touched_tests"], run_id, list(new_reports), changed, counted)
-    while touched := await cursor.fetch(_BATCH_TESTS):
-        judged += await _judge_batch(connection, row, touched, config=config, now=now)
+    judged = await _judge_touched(connection, row, cursor, config=config, now=now)
     await connection.execute(SQL["notify"], f"{row['project_id']}:{run_id}")
     return judged, counts.flaked
 
@@ -95,21 +97,46 @@ async def _describe_run(connection: Connection, run: Any, config: AnalysisConfig
     return counts, changed
 
 
-async def _judge_batch(
-    connection: Connection, run_row: Any, touched: Sequence[Any], *, config: AnalysisConfig, now: datetime
+async def _judge_touched(
+    connection: Connection, run_row: Any, cursor: Any, *, config: AnalysisConfig, now: datetime
 ) -> int:
-    states = await load_states(connection, [row["test_case_id"] for row in touched])
-    runs = await _runs_of(connection, states.values(), {run_row["id"]})
-    judge = Judge(runs, default_branch=run_row["default_branch"], now=now, config=config)
-    run = runs[run_row["id"]]
-    judged = [_judge(judge, run, states[row["test_case_id"]], row) for row in touched if row["test_case_id"] in states]
-    await save(
-        connection, judged, project_id=run_row["project_id"], run_id=run.id, executed_at=run.executed_at, now=now
+    """Judge the tests of the cursor, batch by batch; PostgreSQL writes each batch while the next one is judged."""
+    count, judged = 0, list[Judged]()
+    save_found = partial(
+        save,
+        connection,
+        project_id=run_row["project_id"],
+        run_id=run_row["id"],
+        executed_at=run_row["executed_at"],
+        now=now,
     )
-    return len(judged)
+    while touched := await cursor.fetch(_TOUCHED_TESTS):
+        states = await load_states(connection, [row["test_case_id"] for row in touched])
+        runs = await _runs_of(connection, states.values(), {run_row["id"]})
+        judge = Judge(runs, default_branch=run_row["default_branch"], now=now, config=config)
+        saving = asyncio.create_task(save_found(judged))
+        try:
+            judged = await _judge_batch(judge, runs[run_row["id"]], states, touched)
+        finally:
+            await saving
+        count += len(judged)
+    await save_found(judged)
+    return count
 
 
-def _judge(judge: Judge, run: Run, state: Any, row: Any) -> Judged:
+async def _judge_batch(
+    judge: Judge, run: Run, states: Mapping[int, StoredState], touched: Sequence[Any]
+) -> list[Judged]:
+    judged: list[Judged] = []
+    for some in batched(touched, _TESTS_AT_A_STRETCH):
+        judged += [
+            _judge(judge, run, states[row["test_case_id"]], row) for row in some if row["test_case_id"] in states
+        ]
+        await asyncio.sleep(0)  # what else runs here (the batch being saved, BullMQ's locks) wants its turn
+    return judged
+
+
+def _judge(judge: Judge, run: Run, state: StoredState, row: Any) -> Judged:
     outcomes: list[int] = row["outcomes"]
     known: list[int] = row["known_outcomes"] or []
     counted = known + (row["new_outcomes"] or [])

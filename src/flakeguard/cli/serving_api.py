@@ -3,7 +3,7 @@
 import asyncio
 
 from flakeguard.app import create_app
-from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
+from flakeguard.cli.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.resources import Addresses
 
@@ -18,4 +18,5 @@ def serve_api(settings: FlakeGuardSettings, addresses: Addresses) -> None:
             live.close()
 
     server = Server(server_config(app, settings.host, settings.port), close_streams)
+    tune_garbage_collection()
     asyncio.run(serve_until_orphaned(server))

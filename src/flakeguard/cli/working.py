@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
+from flakeguard.cli.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.health import worker_health
 from flakeguard.worker.metrics import WorkerMetrics
@@ -20,6 +20,7 @@ from fluxbase.resources import Addresses, open_resources
 
 def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
     """Process jobs until SIGTERM or SIGINT; jobs under way are finished or handed back."""
+    tune_garbage_collection()
     asyncio.run(_work(settings, addresses))
 
 
