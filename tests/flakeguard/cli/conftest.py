@@ -12,6 +12,8 @@ from .fake_server import serve
 
 PASSING = '<testsuite name="s"><testcase classname="c" name="t" time="0.1"/></testsuite>'
 SECRET = "fg_live_0123456789abcdefSECRET"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+UPLOADED_RUN = ["--project", "shop", "--sha", SHA, "--branch", "main", "--job", "test"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,23 @@ def write(tmp_path):
 def run():
     """Run the command line in this process."""
     return partial(CliRunner().invoke, app)
+
+
+@pytest.fixture
+def upload(run, server, waits, monkeypatch):
+    """Run `flakeguard upload` on the fake server with a key, and check that the key is never shown."""
+    monkeypatch.setenv("FLAKEGUARD_URL", server.url)
+    monkeypatch.setenv("FLAKEGUARD_API_KEY", SECRET)
+
+    def _upload(*arguments, run_options=UPLOADED_RUN, env=None):
+        for name, value in (env or {}).items():
+            monkeypatch.setenv(name, value)
+        result = run(["upload", *arguments, *run_options])
+        assert SECRET not in result.output
+        assert not result.exception or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return _upload
 
 
 @pytest.fixture

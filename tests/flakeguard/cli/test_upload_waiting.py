@@ -1,0 +1,43 @@
+"""`flakeguard upload --wait`: what came of the reports, and how it leaves."""
+
+from typing import ClassVar
+
+
+class TestWait:
+    ANALYZED: ClassVar = {
+        "state": "analyzed",
+        "stored": {"junit_files": 1, "test_results": 1200},
+        "flake_events_created": 2,
+        "verdicts": {"flaky": 2, "stable": 1198},
+        "warnings": ["a.xml: truncated"],
+        "dashboard_url": "https://flakeguard.example.com/runs/1",
+    }
+
+    def test_verdicts_are_waited_for_and_printed(self, upload, write, server):
+        write("a.xml")
+        server.states.extend([{"state": "stored"}, self.ANALYZED])
+        result = upload("a.xml", "--wait", "30")
+        assert result.exit_code == 0
+        for text in ("1,200 test results", "2 flaky", "truncated", "https://flakeguard.example.com/runs/1"):
+            assert text in result.stdout
+
+    def test_a_file_that_the_server_could_not_read_is_an_error(self, upload, write, server):
+        write("a.xml")
+        write("b.xml")
+        files = [
+            {"filename": "a.xml", "error": None, "warnings": ["truncated"]},
+            {"filename": "b.xml", "error": "the file unpacks to more than 9 bytes", "warnings": []},
+        ]
+        told = ["a.xml: truncated", "b.xml: the file unpacks to more than 9 bytes"]
+        server.states.append({**self.ANALYZED, "files": files, "warnings": told})
+        result = upload("*.xml", "--wait", "30")
+        assert result.exit_code == 4
+        assert "could not read 1 of 2 reports: b.xml: the file unpacks to more than 9 bytes" in result.stderr
+        assert "truncated" in result.stdout
+        assert "unpacks" not in result.stdout
+
+    def test_time_up_is_a_warning_and_no_failure(self, upload, write):
+        write("a.xml")
+        result = upload("a.xml", "--wait", "0.01")
+        assert result.exit_code == 0
+        assert "not there after 0.01 s" in result.stderr
