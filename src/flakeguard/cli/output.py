@@ -37,6 +37,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     UNREACHABLE = 5
     NO_CREDENTIALS = 6
+    NOT_ANALYZED = 7
     INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 
 

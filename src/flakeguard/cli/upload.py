@@ -150,7 +150,7 @@ def upload(
 
     Commit, branch, pull request, job and run are read from GitHub Actions, GitLab CI, Jenkins, CircleCI,
     Buildkite and Azure Pipelines; options go before them. Fails loudly: 3 nothing matched, 4 refused, 5
-    unreachable, 6 no key.
+    unreachable, 6 no key, 7 the server gave up.
     """
     context = detect(os.environ, github_event())
     chosen, skipped = _choose(patterns, min_files)
@@ -350,17 +350,16 @@ def _show(result: Result, server: str, *, wait: float, as_json: bool) -> None:
         )
     else:
         messages.print_result(stdout(), server, result.files, result.ingestions)
-    _fail_when_not_read(result)
+    _fail_when_lost(result)
 
 
-def _fail_when_not_read(result: Result) -> None:
-    """Leave with 4 when files arrived that the server could not read: their tests are not counted."""
-    lost = messages.unreadable(result.ingestions)
-    if lost:
-        said = "; ".join(f"{name}: {error}" for name, error in lost[:3])
-        more = f"; and {len(lost) - 3:,} more" if len(lost) > 3 else ""  # noqa: PLR2004 - as many as are named
-        fail(
-            ExitCode.REFUSED,
-            f"The server could not read {len(lost):,} of {plural(result.files, 'report')}: {said}{more}.",
-            hint="The others are counted. `flakeguard parse FILES` says what is understood of each.",
-        )
+def _fail_when_lost(result: Result) -> None:
+    """Leave with 7 when the server gave up on an upload, with 4 when it could not read files of it: nothing counts."""
+    not_read = messages.not_read(result.files, result.ingestions)
+    given_up = messages.given_up(result.ingestions)
+    if given_up:
+        if not_read:
+            result.warn(not_read)
+        fail(ExitCode.NOT_ANALYZED, given_up, hint=messages.GIVEN_UP_HINT)
+    if not_read:
+        fail(ExitCode.REFUSED, not_read, hint=messages.NOT_READ_HINT)

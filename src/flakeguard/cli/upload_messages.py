@@ -25,6 +25,12 @@ UNREACHABLE_HINT = (
     "what arrived already is not counted twice."
 )
 
+NOT_READ_HINT = "The others are counted. `flakeguard parse FILES` says what is understood of each."
+GIVEN_UP_HINT = (
+    "The reports are kept there, and do not count yet. Run this step again: what was given up is then tried again. "
+    "If it fails again, ask the server's operator: `flakeguard admin failed` says why, `flakeguard admin retry` tries again."
+)
+
 _ADVICE = {
     "invalid_api_key": "Create a key on the project's settings page and store it as a secret of CI.",
     "expired_api_key": "The key is past its end. Rotate it on the project's settings page and update the secret.",
@@ -158,6 +164,28 @@ def unreadable(ingestions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
     """Return name and error of each file that arrived and that the server could not read."""
     files = [file for item in ingestions for file in cast("list[Mapping[str, Any]]", item.get("files") or [])]
     return [(str(file.get("filename")), str(file["error"])) for file in files if file.get("error")]
+
+
+def not_read(files: int, ingestions: Sequence[Mapping[str, Any]]) -> str:
+    """Say which files arrived and cannot be read; "" when all could be."""
+    lost = [f"{name}: {error}" for name, error in unreadable(ingestions)]
+    return f"The server could not read {len(lost):,} of {plural(files, 'report')}: {_first_few(lost)}" if lost else ""
+
+
+def given_up(ingestions: Sequence[Mapping[str, Any]]) -> str:
+    """Say which uploads the server will not try again by itself, and why; "" when there are none."""
+    failed = [
+        f"{item.get('error') or 'no reason given'} (ingestion {item.get('ingestion_id')})"
+        for item in ingestions
+        if item.get("state") == "failed"
+    ]
+    uploads = plural(len(ingestions), "request")
+    return f"The server gave up on {len(failed):,} of {uploads}: {_first_few(failed)}" if failed else ""
+
+
+def _first_few(sentences: Sequence[str], limit: int = 3) -> str:
+    more = f"; and {len(sentences) - limit:,} more" if len(sentences) > limit else ""
+    return f"{'; '.join(sentence.rstrip('.') for sentence in sentences[:limit])}{more}."
 
 
 def _print_troubles(console: Console, ingestion: Mapping[str, Any]) -> None:

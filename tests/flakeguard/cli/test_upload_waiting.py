@@ -1,5 +1,6 @@
 """`flakeguard upload --wait`: what came of the reports, and how it leaves."""
 
+import json
 from typing import ClassVar
 
 
@@ -35,6 +36,25 @@ class TestWait:
         assert "could not read 1 of 2 reports: b.xml: the file unpacks to more than 9 bytes" in result.stderr
         assert "truncated" in result.stdout
         assert "unpacks" not in result.stdout
+
+    def test_an_upload_that_the_server_gave_up_on_is_an_error_of_its_own(self, upload, write, server):
+        write("a.xml")
+        server.states.append({"state": "failed", "error": "OSError: disk full"})
+        result = upload("a.xml", "--wait", "30")
+        assert result.exit_code == 7
+        assert "gave up on 1 of 1 request: OSError: disk full" in result.stderr
+        for what_to_do in ("Run this step again", "flakeguard admin failed", "flakeguard admin retry"):
+            assert what_to_do in result.stderr
+
+    def test_what_was_not_read_is_said_beside_what_was_given_up(self, upload, write, server):
+        write("a.xml")
+        write("b.xml")
+        unread = {"filename": "a.xml", "error": "no report", "warnings": []}
+        server.states.extend([{**self.ANALYZED, "files": [unread]}, {"state": "failed", "error": None}])
+        result = upload("*.xml", "--max-files", "1", "--wait", "30", "--json")
+        assert result.exit_code == 7
+        assert "could not read 1 of 2 reports: a.xml: no report." in result.stderr
+        assert [item["state"] for item in json.loads(result.stdout)["ingestions"]] == ["analyzed", "failed"]
 
     def test_time_up_is_a_warning_and_no_failure(self, upload, write):
         write("a.xml")
