@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from flakeguard.cli.announcing import announced_address
 from flakeguard.cli.ci_environment import CiContext
 from flakeguard.cli.output import ExitCode, fail, warn
 
@@ -18,18 +19,13 @@ LOCAL_URL = "http://127.0.0.1:3000"
 _SYSTEM_HOME = Path("/var/lib/flakeguard")
 
 
-def announced_address(env: Mapping[str, str], *, is_root: bool) -> str | None:
-    """Return where `flakeguard up` listens, as it wrote into FLAKEGUARD_HOME; None when it does not run here.
+def home_folder(env: Mapping[str, str], *, is_root: bool) -> Path:
+    """Return FLAKEGUARD_HOME, or its default.
 
-    The default folder is that of `fluxbase.embedded.home.default_home`, which the base install may not import.
+    The default is that of `fluxbase.embedded.home.default_home`, which the base install may not import.
     """
     data = Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    default = _SYSTEM_HOME if is_root else data / "flakeguard"
-    try:
-        address = (Path(env.get("FLAKEGUARD_HOME") or default) / "address").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
-    return address.replace("//0.0.0.0:", "//127.0.0.1:") or None  # who listens everywhere is asked here
+    return Path(env.get("FLAKEGUARD_HOME") or (_SYSTEM_HOME if is_root else data / "flakeguard"))
 
 
 def github_event() -> Mapping[str, Any] | None:
@@ -51,7 +47,7 @@ def server_address(url: str, context: CiContext | None) -> str:
     if not url and context:
         fail(ExitCode.USAGE, "The server's address is not known.", hint="Set FLAKEGUARD_URL or give --url.")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Windows has none
-    address = (url or announced_address(os.environ, is_root=is_root) or LOCAL_URL).rstrip("/")
+    address = (url or announced_address(home_folder(os.environ, is_root=is_root)) or LOCAL_URL).rstrip("/")
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         fail(ExitCode.USAGE, "--url is no http or https address, such as https://flakeguard.example.com.")

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.cli import demo_filling as filling
+from flakeguard.cli.announcing import announced_address
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, progress, stdout
 from flakeguard.cli.starting import reached, read_settings
 from flakeguard.demo.history import DEFAULT_SEED, History, generate
@@ -105,7 +106,9 @@ async def _fill(
 
 
 def _tell(outcome: Outcome, settings: FlakeGuardSettings, *, json_: bool) -> None:
-    server = settings.public_url or home_of(settings).address() or f"http://{settings.host}:{settings.port}"
+    server = (
+        settings.public_url or announced_address(home_of(settings).path) or f"http://{settings.host}:{settings.port}"
+    )
     server = server.rstrip("/")
     home = f"{server}/projects/{outcome.project.id}"
     if json_:

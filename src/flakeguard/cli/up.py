@@ -12,6 +12,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from flakeguard.cli.announcing import announced
 from flakeguard.cli.output import ExitCode, fail, stderr
 from flakeguard.cli.serving import SUPERVISED
 from flakeguard.cli.starting import reached, read_settings
@@ -98,8 +99,9 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: _StopSi
             stderr().print(
                 f"\n[bold green]FlakeGuard is ready:[/] [bold]{settings.public_url or address}[/]   (Ctrl-C stops it)\n"
             )
-        home_of(settings).path.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with home_of(settings).announced(settings.public_url or address):
+        home = home_of(settings).path
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with announced(home, settings.public_url or address):
             while not stop.received:
                 time.sleep(_LOOK_SECONDS)
                 _revive(roles)

@@ -28,7 +28,8 @@ UNREACHABLE_HINT = (
 NOT_READ_HINT = "The others are counted. `flakeguard parse FILES` says what is understood of each."
 GIVEN_UP_HINT = (
     "The reports are kept there, and do not count yet. Run this step again: what was given up is then tried again. "
-    "If it fails again, ask the server's operator: `flakeguard admin failed` says why, `flakeguard admin retry` tries again."
+    "If it fails again, ask the server's operator: `flakeguard admin failed` says why, `flakeguard admin retry` tries "
+    "again."
 )
 
 _ADVICE = {

@@ -11,8 +11,6 @@ import pwd
 import secrets
 import shutil
 import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,21 +96,6 @@ class Home:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(48))
         return file.read_text().strip()
-
-    @contextmanager
-    def announced(self, address: str) -> Generator[None]:
-        """Let other commands of this machine find the address that people open, while the block runs."""
-        file = self.path / "address"
-        file.write_text(address)
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-
-    def address(self) -> str | None:
-        """The address that somebody announced; after a kill -9 of theirs it may be an old one."""
-        file = self.path / "address"
-        return file.read_text().strip() if file.exists() else None
 
     def run(self, *command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
         """Run a server's program as the servers' user; output is captured."""
