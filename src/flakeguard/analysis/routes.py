@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from flakeguard.analysis.explanation import explain_run, newest_run
 from flakeguard.analysis.model import Verdict
 from flakeguard.analysis.presenting import flake_as_json, run_as_json
-from flakeguard.analysis.repository import SQL
+from flakeguard.analysis.repository import SQL, load_runs
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.analysis.standing import standing_findings
+from flakeguard.analysis.window import run_ids
 from flakeguard.projects.dependencies import ProjectReader
 from fluxbase.errors import NotFoundError
 from fluxbase.http import success
@@ -46,11 +48,13 @@ async def get_flake(request: Request, reader: ProjectReader, test_case_id: int) 
         row = await connection.fetchrow(SQL["flake"], test_case_id, reader.project.id)
         if row is None:
             raise NotFoundError(f"there is no test {test_case_id} in this project")
-        evidence = row["findings"].get("evidence", [])
+        window_runs = await load_runs(connection, run_ids([row["window_all"]]))
+        findings = standing_findings(row, window_runs)
+        evidence = findings.get("evidence", [])
         named = {run_id for piece in evidence for run_id, _, _ in (*piece["failed"], *piece["passed"])}
         runs = await connection.fetch(SQL["described_runs"], list(named))
     described = {str(run["id"]): dict(run) | {"executed_at": run["executed_at"].isoformat()} for run in runs}
-    return success(request, flake_as_json(row) | row["findings"] | {"evidence": evidence, "runs": described})
+    return success(request, flake_as_json(row) | findings | {"evidence": evidence, "runs": described})
 
 
 @router.get("/runs/{run_id}/explanation")

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from flakeguard.analysis.standing import standing_reason
 from flakeguard.reports.model import Outcome
 
 
@@ -106,7 +107,10 @@ class TestDetail:
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, in one sentence; "" while nothing was found."""
-        return self.findings.get("reason") or ""
+        found: str = self.findings.get("reason") or ""
+        return standing_reason(
+            found, verdict=self.verdict, runs=self.runs, failures=self.failures, analyzed_at=self.analyzed_at
+        )
 
     @property
     def differences(self) -> Sequence[Mapping[str, Any]]:
