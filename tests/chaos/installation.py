@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,3 +103,4 @@ def temporary_home() -> Iterator[Path]:
         yield folder / "home"
     finally:
         Home(folder / "home").remove_if_idle()
+        shutil.rmtree(folder, ignore_errors=True)
