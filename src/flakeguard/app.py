@@ -14,7 +14,7 @@ from flakeguard.projects.accounts import HOOKS
 from flakeguard.projects.routes import router as projects_router
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http, web
-from fluxbase.auth.routes import router as auth_router
+from fluxbase.app import include_backend, running_backend
 from fluxbase.monitoring import monitoring_router
 from fluxbase.resources import Addresses, open_resources
 
@@ -30,7 +30,7 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
             addresses, application_name="flakeguard-api", max_connections=settings.database_max_connections
         ) as resources:
             app.state.resources = resources
-            async with live.live_changes(app):
+            async with running_backend(app), live.live_changes(app):
                 yield
 
     app = FastAPI(title="FlakeGuard", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -44,8 +44,8 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
         body_limits={"/api/v1/ingest": settings.max_upload_bytes},
         error_page=web.error_page,
     )
+    include_backend(app)
     for router in (
-        auth_router,
         projects_router,
         ingestion_router,
         analysis_router,

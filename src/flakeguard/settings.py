@@ -21,6 +21,7 @@ class FlakeGuardSettings(Settings):
     database_owner_url: SecretStr | None = Field(
         None, validation_alias=names("FG_DATABASE_OWNER_DSN", "DATABASE_OWNER_URL")
     )
+    redis_url: SecretStr | None = Field(None, validation_alias=names("REDIS_URL"))
     database_max_connections: int = Field(10, ge=2, validation_alias=names("FG_DATABASE_MAX_CONNECTIONS"))
     jwt_secret: SecretStr | None = Field(None, validation_alias=names("FG_JWT_SECRET", "JWT_SECRET"))
     session_days: int = Field(30, ge=1, validation_alias=names("FG_SESSION_DAYS"))

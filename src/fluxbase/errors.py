@@ -30,6 +30,12 @@ class NotAuthenticatedError(FluxbaseError):
     code = "not_authenticated"
 
 
+class SessionEndedError(NotAuthenticatedError):
+    """The session has ended: sign in again."""
+
+    code = "session_ended"
+
+
 class PermissionDeniedError(FluxbaseError):
     """You may not do this."""
 

@@ -4,6 +4,7 @@ import configparser
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from flakeguard.app import create_app
 from flakeguard.cli import COMMANDS, load
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import WorkerMetrics
+from fluxbase.durations import format_duration
 from fluxbase.errors import FluxbaseError
 from fluxbase.monitoring import Metrics
 from fluxbase.resources import Addresses
@@ -51,7 +53,10 @@ def ids(pages: list[Path]) -> list[str]:
 
 def variables(kind: type[BaseSettings]) -> dict[tuple[str, ...], object]:
     """Names of each setting, with its default."""
-    return {tuple(field.validation_alias.choices): field.default for field in kind.model_fields.values()}
+    return {
+        tuple(field.validation_alias.choices): None if field.default_factory else field.default
+        for field in kind.model_fields.values()
+    }
 
 
 def shown(default: object) -> str:
@@ -65,13 +70,17 @@ def shown(default: object) -> str:
             return f"`{','.join(map(str, default))}`"
         case Enum():
             return f"`{default.value}`"
+        case timedelta():
+            return f"`{format_duration(default)}`"
+        case bool():
+            return f"`{str(default).lower()}`"
         case _:
             return f"`{default}`"
 
 
 def documented_settings() -> dict[tuple[str, ...], str]:
-    rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \| ([^|]+) \|", text("configuration.md"), re.MULTILINE)
-    return {tuple(re.findall(r"`([A-Z_]+)`", names)): default for names, default in rows}
+    rows = re.findall(r"^\| ((?:`[A-Z0-9_]+`(?:, )?)+) \| ([^|]+) \|", text("configuration.md"), re.MULTILINE)
+    return {tuple(re.findall(r"`([A-Z0-9_]+)`", names)): default for names, default in rows}
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is():
@@ -84,7 +93,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is():
 
 
 def test_the_example_file_holds_every_setting_with_its_default_and_no_other():
-    lines = re.findall(r"^# ([A-Z_]+)=(\S*)", text(ROOT / ".env.example"), re.MULTILINE)
+    lines = re.findall(r"^# ([A-Z0-9_]+)=(\S*)", text(ROOT / ".env.example"), re.MULTILINE)
     settings = variables(Settings) | variables(FlakeGuardSettings)
 
     assert {name for name, _ in lines} == {name for names in settings for name in names}

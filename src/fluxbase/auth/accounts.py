@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import UUID
 
-from fluxbase.auth import emails, passwords, repository, tokens
+from fluxbase.auth import access_tokens, emails, passwords, repository, tokens
 from fluxbase.auth.errors import (
     EmailExistsError,
     InvalidCredentialsError,
@@ -64,11 +65,21 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that was just opened. `token` exists here and in the client's hands only."""
+    """A session that was just opened; its tokens exist here and in the client's hands only.
+
+    Attributes:
+        user: Whose it is.
+        token: The browser's, opaque, as long-lived as the session.
+        expires_in_seconds: Until the session ends.
+        access_token: The JWT of every other client.
+        access_expires_in_seconds: Until that expires.
+    """
 
     user: User
     token: str
     expires_in_seconds: int
+    access_token: str
+    access_expires_in_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +217,35 @@ class Accounts:
             now=now,
             expires_at=now + lifetime,
         )
-        return SignedIn(replace(user, session_id=session_id), token, int(lifetime.total_seconds()))
+        expiry = self.settings.jwt_expiry
+        access = access_tokens.issue_for_user(
+            self.resources.addresses.secret, user, session_id, now=now, lifetime=expiry
+        )
+        return SignedIn(
+            user=replace(user, session_id=session_id),
+            token=token,
+            expires_in_seconds=int(lifetime.total_seconds()),
+            access_token=access,
+            access_expires_in_seconds=int(expiry.total_seconds()),
+        )
 
     async def user_of(self, token: str) -> User | None:
         """The user of a session, looked up each time: a session deleted by SQL is no session from then on."""
         async with self._database.transaction() as connection:
             return await repository.find_session_user(connection, tokens.digest(token), self.resources.now())
 
-    async def sign_out(self, token: str, *, client: Client | None = None) -> None:
-        """End the session of `token`, if it is one."""
+    async def user_of_session(self, session_id: UUID) -> User | None:
+        """The user of a session that an access token names; looked up each time too."""
         async with self._database.transaction() as connection:
-            actor = await repository.delete_session(connection, tokens.digest(token))
+            return await repository.find_user_of_session(connection, session_id, self.resources.now())
+
+    async def sign_out(self, session: str | UUID, *, client: Client | None = None) -> None:
+        """End the session of that token, or of that id, if it is one."""
+        async with self._database.transaction() as connection:
+            if isinstance(session, UUID):
+                actor = await repository.delete_session_by_id(connection, session)
+            else:
+                actor = await repository.delete_session(connection, tokens.digest(session))
             if actor is not None:
                 await repository.audit(connection, "auth.logout", actor_id=actor, ip=client.ip if client else None)
 

@@ -1,11 +1,13 @@
-"""From a request to its user: by `Authorization: Bearer <session token>`, or by the browser's cookie."""
+"""From a request to its user: by `Authorization: Bearer <access token>`, or by the browser's cookie."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from fluxbase.auth import access_tokens
 from fluxbase.auth.accounts import AccountHooks, Accounts, Client, SignedIn
 from fluxbase.auth.model import User
 from fluxbase.errors import NotAuthenticatedError
@@ -28,19 +30,40 @@ def client_of(request: HTTPConnection) -> Client:
     return Client(ip=client_address(request), user_agent=request.headers.get("user-agent"))
 
 
-def request_token(request: HTTPConnection) -> str | None:
-    """The session token a request carries, unverified. A bearer token wins over a cookie."""
-    if "authorization" in request.headers:
-        return bearer_token(request.headers)
-    return cookies.session_token(request)
-
-
 async def optional_user(request: Request) -> User | None:
-    """The signed-in user, None for everybody else. Looked up once a request."""
+    """The signed-in user, None for everybody else. Looked up once a request. A bearer token wins over a cookie.
+
+    Raises:
+        InvalidTokenError: 401, there is a bearer token and it is none of ours.
+    """
     if not hasattr(request.state, "user"):
-        token = request_token(request)
-        request.state.user = await accounts_of(request).user_of(token) if token else None
+        request.state.user = await _find_user(request)
     return request.state.user
+
+
+async def _find_user(request: Request) -> User | None:
+    accounts = accounts_of(request)
+    if "authorization" in request.headers:
+        session_id = bearer_session(request)
+        return await accounts.user_of_session(session_id) if session_id else None
+    token = cookies.session_token(request)
+    return await accounts.user_of(token) if token else None
+
+
+def bearer_session(request: HTTPConnection) -> UUID | None:
+    """The session that the request's access token names; None without one, or for a token of a role alone.
+
+    Raises:
+        InvalidTokenError: 401.
+    """
+    token = bearer_token(request.headers)
+    if token is None:
+        return None
+    named = access_tokens.verify(request.app.state.resources.addresses.secret, token).get("session_id")
+    try:
+        return UUID(named) if named else None
+    except ValueError as error:
+        raise access_tokens.InvalidTokenError from error
 
 
 async def current_user(request: Request) -> User:

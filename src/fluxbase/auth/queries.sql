@@ -45,11 +45,21 @@ FROM auth.sessions s
 JOIN auth.users u ON u.id = s.user_id
 WHERE s.token_hash = $1 AND s.expires_at > $2;
 
+-- name: find_session_by_id
+SELECT u.id, u.email, u.user_metadata, u.app_metadata, u.created_at, u.last_sign_in_at,
+       s.id AS session_id, s.last_used_at
+FROM auth.sessions s
+JOIN auth.users u ON u.id = s.user_id
+WHERE s.id = $1 AND s.expires_at > $2;
+
 -- name: touch_session
 UPDATE auth.sessions SET last_used_at = $2 WHERE id = $1;
 
 -- name: delete_session
 DELETE FROM auth.sessions WHERE token_hash = $1 RETURNING user_id;
+
+-- name: delete_session_by_id
+DELETE FROM auth.sessions WHERE id = $1 RETURNING user_id;
 
 -- name: delete_other_sessions
 DELETE FROM auth.sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2;

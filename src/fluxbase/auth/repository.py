@@ -103,7 +103,15 @@ async def add_session(
 
 async def find_session_user(connection: Connection, token_hash: bytes, now: datetime) -> User | None:
     """The user of a live session, which is noted as used."""
-    row = await connection.fetchrow(_SQL["find_session"], token_hash, now)
+    return await _used(connection, await connection.fetchrow(_SQL["find_session"], token_hash, now), now)
+
+
+async def find_user_of_session(connection: Connection, session_id: UUID, now: datetime) -> User | None:
+    """The same by the session's id."""
+    return await _used(connection, await connection.fetchrow(_SQL["find_session_by_id"], session_id, now), now)
+
+
+async def _used(connection: Connection, row: asyncpg.Record | None, now: datetime) -> User | None:
     if row is None:
         return None
     if now - row["last_used_at"] >= TOUCH_EVERY:
@@ -114,6 +122,11 @@ async def find_session_user(connection: Connection, token_hash: bytes, now: date
 async def delete_session(connection: Connection, token_hash: bytes) -> UUID | None:
     """End a session; the id of its user, None when it was none."""
     return await connection.fetchval(_SQL["delete_session"], token_hash)
+
+
+async def delete_session_by_id(connection: Connection, session_id: UUID) -> UUID | None:
+    """The same by the session's id."""
+    return await connection.fetchval(_SQL["delete_session_by_id"], session_id)
 
 
 async def delete_other_sessions(connection: Connection, user_id: UUID, keep: UUID | None) -> None:

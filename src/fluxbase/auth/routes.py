@@ -11,9 +11,9 @@ from fluxbase.auth.accounts import SignedIn
 from fluxbase.auth.dependencies import (
     CurrentUser,
     accounts_of,
+    bearer_session,
     clear_session_cookie,
     client_of,
-    request_token,
     set_session_cookie,
 )
 from fluxbase.auth.errors import WrongPasswordError
@@ -86,9 +86,9 @@ def _signed_in(request: Request, signed_in: SignedIn, *, status: int) -> Respons
     secret: str = request.app.state.resources.addresses.secret
     body = {
         "user": signed_in.user.as_json(),
-        "access_token": signed_in.token,
+        "access_token": signed_in.access_token,
         "token_type": "bearer",
-        "expires_in": signed_in.expires_in_seconds,
+        "expires_in": signed_in.access_expires_in_seconds,
         "csrf_token": token_for(secret, signed_in.token),
     }
     response = JSONResponse(body, status_code=status)
@@ -100,9 +100,10 @@ def _signed_in(request: Request, signed_in: SignedIn, *, status: int) -> Respons
 @router.post("/logout", status_code=204, summary="Sign out (further name)")
 async def sign_out(request: Request) -> Response:
     """204, also when there was nothing to sign out of."""
-    token = request_token(request)
-    if token is not None:
-        await accounts_of(request).sign_out(token, client=client_of(request))
+    bearer = "authorization" in request.headers
+    session = bearer_session(request) if bearer else cookies.session_token(request)
+    if session is not None:
+        await accounts_of(request).sign_out(session, client=client_of(request))
     response = Response(status_code=204)
     clear_session_cookie(response, request)
     return response

@@ -8,25 +8,32 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
+from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from fluxbase.errors import SessionEndedError
+
 type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-_BEGIN_AS = "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+_SET_BOTH = "set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+_BEGIN_AS = f"SELECT {_SET_BOTH}"
+_BEGIN_AS_SESSION = f"SELECT auth.session_is_live($3), {_SET_BOTH}"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
     """Who a transaction runs for: a database role, and what `auth.jwt()` tells the policies.
 
-    `role` is anon, authenticated or service_role; `extra` is merged into the claims as it is.
+    `role` is anon, authenticated or service_role; `extra` is merged into the claims as it is. With a `session_id` every
+    transaction first makes sure that the session still lives: whoever deletes its row ends it at once.
     """
 
     role: str
     sub: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    session_id: UUID | None = None
 
     def as_json(self) -> str:
         """The claims as the JSON text that `request.jwt.claims` holds."""
@@ -42,6 +49,13 @@ SERVICE = Claims("service_role")
 
 async def _keep_settings(_connection: Connection) -> None:
     """Stand in for asyncpg's reset: nothing outlives a transaction here."""
+
+
+async def _become(connection: Connection, claims: Claims) -> None:
+    if claims.session_id is None:
+        await connection.execute(_BEGIN_AS, claims.role, claims.as_json())
+    elif not await connection.fetchval(_BEGIN_AS_SESSION, claims.role, claims.as_json(), claims.session_id):
+        raise SessionEndedError
 
 
 async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -87,9 +101,10 @@ class Database:
 
         Raises:
             TimeoutError: No connection became free in time.
+            SessionEndedError: The session of `claims` has ended.
         """
         async with self._connection(timeout_seconds) as connection, connection.transaction():
-            await connection.execute(_BEGIN_AS, claims.role, claims.as_json())
+            await _become(connection, claims)
             yield connection
 
     @asynccontextmanager

@@ -32,7 +32,7 @@ def person(app, settings, resources) -> Callable[[str], Awaitable[Person]]:
     async def sign_up(name: str) -> Person:
         accounts = Accounts(resources, settings, RateLimiter(resources.redis, Metrics()), Metrics())
         signed_in = await accounts.sign_up(email=f"{name}@example.com", password=PASSWORD, client=Client())
-        return Person(app, signed_in.user, signed_in.token)
+        return Person(app, signed_in.user, signed_in.access_token)
 
     return sign_up
 

@@ -1,6 +1,5 @@
 """FlakeGuard's API without its other rooms, and people in organisations to call it."""
 
-import functools
 from dataclasses import dataclass
 
 import httpx
@@ -14,16 +13,16 @@ from fluxbase.auth.routes import router as auth_router
 
 PASSWORD = "correct horse battery"
 ROLES = ("OWNER", "ADMIN", "MEMBER", "VIEWER")
+_APPS: dict[str, FastAPI] = {}
 
 
 def app_on(settings, resources) -> FastAPI:
     """One application for all tests (FastAPI takes a while to prepare its routes), on this test's servers."""
-    app = _make_app(settings)
+    app = _APPS.get(repr(settings)) or _APPS.setdefault(repr(settings), _make_app(settings))
     app.state.settings, app.state.resources, app.state.rate_limiter = settings, resources, None
     return app
 
 
-@functools.cache
 def _make_app(settings) -> FastAPI:
     app = FastAPI()
     app.state.account_hooks = HOOKS

@@ -148,7 +148,7 @@ async def test_a_key_reads_its_own_project_and_nothing_else(acme, path, tenant, 
     assert refusal(await get(reader["token"], f"/projects/{other.project.id}")) == (404, "not_found")
     assert refusal(await get(reader["token"] + "x", own)) == (401, "invalid_api_key")
     for closed in ("/orgs", "/orgs/acme", "/orgs/acme/members", "/projects", path):
-        assert refusal(await get(reader["token"], closed)) == (401, "not_authenticated"), closed
+        assert refusal(await get(reader["token"], closed)) == (401, "invalid_token"), closed
 
     key = await authenticate_key(resources.database, f"Bearer {reader['token']}")
     async with resources.database.transaction(key.claims) as connection:

@@ -28,7 +28,7 @@ async def test_sign_up_answers_user_token_and_lifetime(client, owner):
     body = answer.json()
     assert body["user"]["email"] == "ada@example.com"
     assert body["user"]["user_metadata"] == {"name": "Ada"}
-    assert body["expires_in"] == 30 * 24 * 3600
+    assert body["expires_in"] == 15 * 60
     me = await client.get("/api/v1/auth/user", headers={"Authorization": f"Bearer {body['access_token']}"})
     assert me.json()["id"] == body["user"]["id"]
     stored = await owner.fetchval("SELECT encrypted_password FROM auth.users")

@@ -165,7 +165,7 @@ async def test_a_database_that_is_gone_is_503_and_comes_back(settings, resources
     real = resources.database.pool
     resources.database.pool = SimpleNamespace(acquire=refused)
     try:
-        answer = await client.get("/api/v1/auth/user", headers={"Authorization": "Bearer x"})
+        answer = await client.get("/api/v1/auth/user", headers={"Cookie": "fluxbase_session=x"})
     finally:
         resources.database.pool = real
     assert answer.status_code == 503

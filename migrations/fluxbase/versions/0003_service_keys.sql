@@ -1,0 +1,2 @@
+-- Keys of machines.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- What the REST interface needs of the database.
+SELECT 1;

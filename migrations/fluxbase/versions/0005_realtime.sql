@@ -1,0 +1,2 @@
+-- The change table, its triggers and who may listen.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Buckets and objects.
+SELECT 1;

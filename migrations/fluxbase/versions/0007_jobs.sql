@@ -1,0 +1,2 @@
+-- Jobs, workers, schedules.
+SELECT 1;

@@ -1,0 +1,53 @@
+"""Fluxbase as an application of its own, and as the part of another one that stands on it."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from fluxbase import http
+from fluxbase.auth.routes import router as auth_router
+from fluxbase.monitoring import monitoring_router
+from fluxbase.monitoring.health import installed_version
+from fluxbase.resources import Addresses, open_resources
+from fluxbase.settings import Settings
+
+type Running = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_ROUTERS = (auth_router,)
+_RUNNING: tuple[Running, ...] = ()
+
+
+def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
+    """Fluxbase alone; connections open when it starts and close when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_resources(
+            addresses, application_name="fluxbase", max_connections=settings.database_max_connections
+        ) as resources:
+            app.state.resources = resources
+            async with running_backend(app):
+                yield
+
+    app = FastAPI(title="Fluxbase", version=installed_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    http.install(app, settings=settings)
+    include_backend(app)
+    app.include_router(monitoring_router(well="healthy"))
+    return app
+
+
+def include_backend(app: FastAPI) -> None:
+    """Add the routes of every room. `app.state.settings` must be set."""
+    for router in _ROUTERS:
+        app.include_router(router)
+
+
+@asynccontextmanager
+async def running_backend(app: FastAPI) -> AsyncGenerator[None]:
+    """Run what the rooms need beside their routes (listeners, workers); `app.state.resources` must be open."""
+    async with AsyncExitStack() as rooms:
+        for running in _RUNNING:
+            await rooms.enter_async_context(running(app))
+        yield

@@ -1,0 +1,38 @@
+"""Durations as people write them in settings: `30s`, `15m`, `168h`, `500ms`, or a bare number of seconds."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
+
+
+def parse_duration(value: Any) -> Any:
+    """A text or a number as a timedelta; what is neither is left to pydantic.
+
+    Raises:
+        ValueError: The text is no duration.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
+    found = _DURATION.fullmatch(str(value))
+    if found is None:
+        raise ValueError("is a duration such as 500ms, 30s, 15m or 168h")
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2] or "s"])
+
+
+def format_duration(duration: timedelta) -> str:
+    """The shortest way of writing it that `parse_duration` reads: `15m`, `168h`, `90s`."""
+    seconds = duration.total_seconds()
+    if seconds != int(seconds):
+        return f"{round(seconds * 1000)}ms"
+    for unit in ("h", "m"):
+        if seconds and not seconds % _UNITS[unit]:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return f"{int(seconds)}s"
+
+
+type Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

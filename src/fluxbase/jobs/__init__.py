@@ -1,0 +1,1 @@
+"""Background jobs in PostgreSQL: functions registered by name, schedules, workers."""

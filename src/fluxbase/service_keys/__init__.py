@@ -1,0 +1,1 @@
+"""Keys of machines: scopes, rates, revocation, rotation."""

@@ -1,0 +1,85 @@
+"""`fluxbase.yaml`: the settings with dots, behind the environment, and nothing in it is silently ignored."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fluxbase.durations import format_duration, parse_duration
+from fluxbase.errors import ConfigurationError
+from fluxbase.settings import Settings
+
+FILE = """
+server:
+  address: ":8081"
+  rate_limit: {requests_per_second: 10, burst: 20}
+realtime: {rls_cache_ttl: 15s, max_connections_per_user: 5}
+auth:
+  oauth: {github: {client_id: me, client_secret: hidden}}
+  redirect_urls: [https://a.example, https://b.example]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "fluxbase.yaml"
+    path.write_text(FILE)
+    monkeypatch.setenv("FLUXBASE_CONFIG", str(path))
+    return path
+
+
+def test_sections_are_the_variables_with_dots(file: Path):
+    settings = Settings(_env_file=None)
+
+    assert settings.listens_on == ("0.0.0.0", 8081)
+    assert (settings.requests_per_second, settings.request_burst) == (10, 20)
+    assert settings.realtime_rls_cache_ttl == timedelta(seconds=15)
+    assert settings.oauth_providers["github"].client_secret.get_secret_value() == "hidden"
+    assert settings.redirect_urls == ("https://a.example", "https://b.example")
+
+
+def test_the_environment_goes_before_the_file(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FLUXBASE_REALTIME_MAX_CONNECTIONS_PER_USER", "3")
+    monkeypatch.setenv("FLUXBASE_REALTIME_RLS_CACHE_TTL", "1m")
+
+    settings = Settings(_env_file=None)
+
+    assert settings.realtime_max_connections_per_user == 3
+    assert settings.realtime_rls_cache_ttl == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("realtime: {rls_cache_tll: 15s}", "realtime.rls_cache_tll, which is no setting"),
+        ("realtime: [", "cannot be read"),
+        ("- a", "sections"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(file: Path, text: str, told: str):
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=told):
+        Settings(_env_file=None)
+
+
+def test_a_file_that_is_named_and_missing_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FLUXBASE_CONFIG", "/nowhere/fluxbase.yaml")
+
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("15m", 900), ("168h", 604800), ("90", 90), (45, 45)]
+)
+def test_durations(text: object, seconds: float):
+    duration = parse_duration(text)
+
+    assert duration.total_seconds() == seconds
+    assert parse_duration(format_duration(duration)) == duration
+
+
+def test_what_is_no_duration_is_told():
+    with pytest.raises(ValueError, match="500ms"):
+        parse_duration("soon")
