@@ -17,9 +17,12 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the servers are, resolved: the owner's and the runtime's database, Redis, and the installation's secret."""
+    """Where the servers are, resolved: the owner's and the runtime's database, Redis, and the installation's secret.
 
-    owner_dsn: str
+    The owner's is None where a runtime's address alone was given.
+    """
+
+    owner_dsn: str | None
     runtime_dsn: str
     redis_url: str
     secret: str

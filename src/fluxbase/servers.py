@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from fluxbase.db.migrate import migrate, missing_migrations
+from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
+from fluxbase.db.versions import may_migrate, missing_migrations
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.home import default_home
 from fluxbase.errors import ConfigurationError
@@ -26,13 +27,17 @@ def home_of(settings: Settings) -> Home:
 def reach_servers(settings: Settings, history: str, say: Say = lambda _message: None) -> Generator[Addresses]:
     """Addresses of a migrated database and of Redis, usable as long as the block lasts.
 
-    Without addresses the machine's embedded servers are joined, or started. In production the database must have been
-    migrated beforehand. `history` names the migrations, and the embedded database. `say` is told what a person should
-    know.
+    Without addresses the machine's embedded servers are joined, or started. The database must have been migrated
+    beforehand in production, and where nobody told the owner's address. `history` names the migrations, and the
+    embedded database. `say` is told what a person should know.
 
     Raises:
         ConfigurationError: A server is missing or cannot be used; the text says what to do.
     """
+    if settings.database_owner_url is not None and settings.database_url is None:
+        raise ConfigurationError(
+            "the owner's database address is set and the everyday one is not: set DATABASE_URL too"
+        )
     database = settings.database_url.get_secret_value() if settings.database_url else ""
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
     if database and redis_url:
@@ -46,23 +51,32 @@ def reach_servers(settings: Settings, history: str, say: Say = lambda _message: 
 
 def _prepared(settings: Settings, database: str, redis_url: str, history: str, say: Say) -> Addresses:
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else home_of(settings).secret()
-    owner = settings.database_owner_url.get_secret_value() if settings.database_owner_url else database
     try:
-        _bring_to_head(settings, owner, history)
-        if settings.database_owner_url is not None:
-            return Addresses(owner_dsn=owner, runtime_dsn=database, redis_url=redis_url, secret=secret)
-        runtime = asyncio.run(ensure_runtime_role(owner, secret))
+        owner = _owner(settings, database, history)
+        if owner is None or settings.is_production:
+            _require_head(database, history)  # asked with the everyday address: nobody else's is needed
+        else:
+            migrate(owner, history)
+        runtime = database if owner != database else asyncio.run(ensure_runtime_role(database, secret))
     except (OSError, asyncpg.PostgresError) as error:
         raise ConfigurationError(
             f"the database cannot be used ({type(error).__name__}: {error}); is its address right, and does it run?"
         ) from error
-    if settings.database_url is not None:
+    if settings.database_url is not None and runtime != database:
         say("one database address is set: everyday work uses the role fluxbase_runtime, which owns nothing")
     return Addresses(owner_dsn=owner, runtime_dsn=runtime, redis_url=redis_url, secret=secret)
 
 
-def _bring_to_head(settings: Settings, owner: str, history: str) -> None:
-    if not settings.is_production:
-        migrate(owner, history)
-    elif missing := missing_migrations(owner, history):
-        raise ConfigurationError(f"the database lacks the migration {missing}: run `flakeguard db migrate` first")
+def _owner(settings: Settings, database: str, history: str) -> str | None:
+    """The owner's address: the one that is named so, or the only one if it is the owner's; None when nobody told it."""
+    if settings.database_owner_url is not None:
+        return settings.database_owner_url.get_secret_value()
+    return database if may_migrate(database, history) else None
+
+
+def _require_head(database: str, history: str) -> None:
+    if missing := missing_migrations(database, history):
+        raise ConfigurationError(
+            f"the database lacks the migration {missing}: run `flakeguard db migrate` first, with the owner's address "
+            "(FG_DATABASE_OWNER_DSN, or FG_DATABASE_DSN where one address is enough)"
+        )

@@ -3,13 +3,14 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import asyncpg
 import typer
 
-from flakeguard.cli.output import stdout
+from flakeguard.cli.output import ExitCode, fail, stdout
 from flakeguard.cli.starting import read_settings
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.db.migrate import migrate as run_migrations
-from fluxbase.db.migrate import missing_migrations
+from fluxbase.db.versions import missing_migrations
 from fluxbase.embedded import join_servers
 from fluxbase.errors import ConfigurationError
 from fluxbase.servers import home_of
@@ -43,11 +44,19 @@ def url() -> None:
 
 @contextmanager
 def _owner_address(settings: FlakeGuardSettings) -> Generator[str]:
-    named = settings.database_owner_url or settings.database_url
-    if named is not None:
-        yield named.get_secret_value()
-        return
-    if settings.is_production:
-        raise ConfigurationError("set DATABASE_URL (or FG_DATABASE_DSN)")
-    with join_servers(home_of(settings), "flakeguard") as servers:
-        yield servers.owner_dsn
+    """The owner's address for the block; a database that cannot be used ends the command with what to do."""
+    try:
+        named = settings.database_owner_url or settings.database_url
+        if named is not None:
+            yield named.get_secret_value()
+            return
+        with join_servers(home_of(settings), "flakeguard") as servers:
+            yield servers.owner_dsn
+    except ConfigurationError as error:
+        fail(ExitCode.UNREACHABLE, str(error))
+    except (OSError, asyncpg.PostgresError) as error:
+        fail(
+            ExitCode.UNREACHABLE,
+            f"the database cannot be used ({type(error).__name__}: {error})",
+            hint="Is its address right (FG_DATABASE_OWNER_DSN, FG_DATABASE_DSN), and does it run?",
+        )

@@ -118,7 +118,7 @@ def _roles(settings: FlakeGuardSettings, addresses: Addresses) -> list[_Role]:
     environment = {
         **os.environ,
         "FG_DATABASE_DSN": addresses.runtime_dsn,
-        "FG_DATABASE_OWNER_DSN": addresses.owner_dsn,
+        "FG_DATABASE_OWNER_DSN": addresses.owner_dsn or "",
         "REDIS_URL": addresses.redis_url,
         "FG_JWT_SECRET": addresses.secret,
         "FG_PUBLIC_URL": settings.public_url or f"http://{settings.host}:{settings.port}",

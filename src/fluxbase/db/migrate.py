@@ -13,51 +13,29 @@ from typing import Any
 import asyncpg
 from alembic import command, context, op
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from fluxbase.db.versions import READER, VERSION_TABLES, may_migrate, migrations_folder, newer_than_us
 from fluxbase.errors import ConfigurationError
 
 _LOCK = 0x666C7578  # "flux": one migration at a time, whoever starts first
 _OWNER_VARIABLES = ("FG_DATABASE_OWNER_DSN", "DATABASE_OWNER_URL", "FG_DATABASE_DSN", "DATABASE_URL")
-_VERSION_TABLES = {"fluxbase": ("auth", "fluxbase_migrations"), "flakeguard": ("public", "schema_migrations")}
-
-
-def migrations_folder() -> Path:
-    """Where the histories lie: inside the installed package, or at the root of a checkout."""
-    packed = Path(__file__).parent.parent / "_migrations"
-    return packed if packed.is_dir() else Path(__file__).parents[3] / "migrations"
 
 
 def migrate(owner_dsn: str, history: str = "flakeguard") -> None:
     """Bring `history` to its head, Fluxbase's own first. Safe to call from many processes at once.
 
     Raises:
-        ConfigurationError: The database is newer than this program.
+        ConfigurationError: The database is newer than this program, or the address is not the owner's.
         asyncpg.PostgresError: A statement failed; its history is left as it was before that migration.
     """
+    if not may_migrate(owner_dsn, history):
+        raise ConfigurationError(
+            "the database address is not the owner's, who alone may migrate: set FG_DATABASE_OWNER_DSN as well"
+        )
     asyncio.run(_migrate_under_lock(owner_dsn, history))
-
-
-def missing_migrations(owner_dsn: str, history: str = "flakeguard") -> str | None:
-    """The newest migration of `history` (or of Fluxbase's own) that the database lacks; None when it has all."""
-    for name in dict.fromkeys(("fluxbase", history)):
-        head = ScriptDirectory(str(migrations_folder() / name)).get_current_head()
-        if head != asyncio.run(_current(owner_dsn, ".".join(_VERSION_TABLES[name]))):
-            return f"{name}/{head}"
-    return None
-
-
-async def _current(owner_dsn: str, table: str) -> str | None:
-    connection = await asyncpg.connect(owner_dsn)
-    try:
-        if await connection.fetchval("SELECT to_regclass($1)", table) is None:
-            return None
-        return await connection.fetchval(f"SELECT max(version) FROM {table}")  # noqa: S608 -- our own names
-    finally:
-        await connection.close()
 
 
 async def _migrate_under_lock(owner_dsn: str, history: str) -> None:
@@ -77,10 +55,7 @@ def _upgrade(owner_dsn: str, history: str) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise ConfigurationError(
-            f"the database's {history} schema is not one this version knows ({error}); "
-            "was it migrated by a newer FlakeGuard?"
-        ) from error
+        raise newer_than_us(history, error) from error
 
 
 def run_alembic_environment() -> None:
@@ -103,7 +78,7 @@ def _dsn_from_environment() -> str:
 
 
 async def _run_online(dsn: str, history: str) -> None:
-    schema, table = _VERSION_TABLES[history]
+    schema, table = VERSION_TABLES[history]
     # SQLAlchemy only carries Alembic; asyncpg makes the connection itself, so the address means the same everywhere.
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=pool.NullPool
@@ -126,6 +101,9 @@ def _run(connection: Connection, schema: str, table: str) -> None:
     context.configure(connection=connection, version_table=table, version_table_schema=schema)
     with context.begin_transaction():
         context.run_migrations()
+    # A runtime that owns nothing must be able to tell whether migrations are missing.
+    if not connection.scalar(text(f"SELECT has_table_privilege('{READER}', '{schema}.{table}', 'SELECT')")):
+        connection.execute(text(f"GRANT SELECT ON {schema}.{table} TO {READER}"))
 
 
 def run_sql_beside(migration_file: str) -> None:

@@ -1,0 +1,90 @@
+"""Which migrations a database has, asked as whoever the address signs in as: the owner, or a runtime owning nothing."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+from alembic.script import ScriptDirectory
+
+from fluxbase.errors import ConfigurationError
+
+VERSION_TABLES = {"fluxbase": ("auth", "fluxbase_migrations"), "flakeguard": ("public", "schema_migrations")}
+READER = "service_role"
+"""May read the version tables (`run_alembic_environment` sees to it); every runtime role may become it."""
+
+# By the catalogues, which everybody may read: a name that is looked up in a schema one may not use is an error.
+_FIND = """
+SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
+       pg_has_role(c.relowner, 'USAGE') AS owned
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2
+"""
+_MAY_BEGIN = "SELECT has_database_privilege(current_database(), 'CREATE')"
+
+
+def migrations_folder() -> Path:
+    """Where the histories lie: inside the installed package, or at the root of a checkout."""
+    packed = Path(__file__).parent.parent / "_migrations"
+    return packed if packed.is_dir() else Path(__file__).parents[3] / "migrations"
+
+
+def missing_migrations(dsn: str, history: str = "flakeguard") -> str | None:
+    """The newest migration of `history` (or of Fluxbase's own) that the database lacks; None when it has all.
+
+    Raises:
+        ConfigurationError: The database is newer than this program, or the address' role may not know.
+    """
+    for name in dict.fromkeys(("fluxbase", history)):
+        scripts = ScriptDirectory(str(migrations_folder() / name))
+        current, head = asyncio.run(_current(dsn, *VERSION_TABLES[name])), scripts.get_current_head()
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise newer_than_us(name, current)
+        if current != head:
+            return f"{name}/{head}"
+    return None
+
+
+def newer_than_us(history: str, told: object) -> ConfigurationError:
+    """The error for a schema that only a later version knows."""
+    return ConfigurationError(
+        f"the database's {history} schema is not one this version knows ({told}); "
+        "was it migrated by a newer FlakeGuard?"
+    )
+
+
+def may_migrate(dsn: str, history: str = "flakeguard") -> bool:
+    """Whether the address is the owner's: of the schema, or of a database that has none yet."""
+    return asyncio.run(_may_migrate(dsn, history))
+
+
+async def _may_migrate(dsn: str, history: str) -> bool:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for name in dict.fromkeys(("fluxbase", history)):
+            found = await connection.fetchrow(_FIND, *VERSION_TABLES[name])
+            if found is not None:
+                return found["owned"]
+        return await connection.fetchval(_MAY_BEGIN)
+    finally:
+        await connection.close()
+
+
+async def _current(dsn: str, schema: str, table: str) -> str | None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = await connection.fetchrow(_FIND, schema, table)
+        if found is None:
+            return None
+        async with connection.transaction():
+            if not found["readable"]:
+                await connection.execute(f"SET LOCAL ROLE {READER}")
+            return await connection.fetchval(f"SELECT max(version) FROM {schema}.{table}")  # noqa: S608 -- our own names
+    except asyncpg.InsufficientPrivilegeError as error:
+        role = connection.get_settings().session_authorization
+        raise ConfigurationError(
+            f"the role {role} may not know which migrations the database has ({error}): run "
+            "`flakeguard db migrate` with the owner's address (FG_DATABASE_OWNER_DSN), and as the owner "
+            f"`GRANT anon, authenticated, service_role TO {role}`"
+        ) from error
+    finally:
+        await connection.close()
