@@ -26,6 +26,7 @@ class Tenant:
 
     user: User
     session: str
+    cookie: str
     project: Project
     key: ApiKey
     token: str
@@ -37,6 +38,10 @@ class Tenant:
     @property
     def as_user(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.session}"}
+
+    @property
+    def as_browser(self) -> dict[str, str]:
+        return {"Cookie": f"fluxbase_session={self.cookie}", "Accept": "text/html"}
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +75,7 @@ async def make_tenant(client: httpx.AsyncClient, resources: Resources, name: str
     """Sign up, found an organisation, make a project and a key."""
     answer = await client.post("/api/v1/auth/signup", json={"email": f"{name}@example.com", "password": PASSWORD})
     assert answer.status_code == 201, answer.text
+    cookie = client.cookies["fluxbase_session"]
     client.cookies.clear()
     session = answer.json()["access_token"]
     async with resources.database.transaction() as connection:
@@ -79,7 +85,7 @@ async def make_tenant(client: httpx.AsyncClient, resources: Resources, name: str
     organization = await organizations.create(resources.database, user, name=name.title())
     project = await projects.create(resources.database, user, organization.slug, name="Shop", slug=f"{name}-shop")
     key, token = await api_keys.create(resources.database, user, project.id, name="CI")
-    return Tenant(user, session, project, key, token)
+    return Tenant(user, session, cookie, project, key, token)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ async def test_nobody_bypasses_row_level_security(resources: Resources) -> None:
 async def test_an_upload_becomes_verdicts_pages_show_it_and_deletion_leaves_nothing(
     client: httpx.AsyncClient, tenant: Tenant, stranger: Tenant, resources: Resources, settings: FlakeGuardSettings
 ) -> None:
-    project, as_person = tenant.project.id, {"Cookie": f"fluxbase_session={tenant.session}", "Accept": "text/html"}
+    project = tenant.project.id
     for number in range(6):
         tests = {"steady": PASS, "flaky": [FAIL, PASS] if number % 2 else PASS, "broken": FAIL}
         receipt = data(
@@ -110,10 +110,9 @@ async def test_an_upload_becomes_verdicts_pages_show_it_and_deletion_leaves_noth
         "/settings/keys",
         "/tests.csv",
     ):
-        page = await client.get(f"/projects/{project}{path}", headers=as_person)
+        page = await client.get(f"/projects/{project}{path}", headers=tenant.as_browser)
         assert page.status_code == 200, path
-    theirs = {"Cookie": f"fluxbase_session={stranger.session}", "Accept": "text/html"}
-    assert (await client.get(f"/projects/{project}", headers=theirs)).status_code == 404
+    assert (await client.get(f"/projects/{project}", headers=stranger.as_browser)).status_code == 404
 
     config = analysis_config(settings)
     assert await reanalyze_project(resources.database, project, recompute=True, config=config, now=resources.now()) == 3

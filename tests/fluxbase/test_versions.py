@@ -77,7 +77,9 @@ async def test_what_is_missing_is_named_with_what_to_do(addresses: Addresses, ow
     await owner.execute(f"DELETE FROM {table}")
     for environment in ("prod", "dev"):  # nobody told the owner's address: dev cannot migrate either
         settings = production(addresses, addresses.runtime_dsn).model_copy(update={"environment": environment})
-        with pytest.raises(ConfigurationError, match=r"lacks the migration \w+/0001.*`flakeguard db migrate`.*owner's"):
+        with pytest.raises(
+            ConfigurationError, match=r"lacks the migration \w+/\d{4}_.*`flakeguard db migrate`.*owner's"
+        ):
             await reached(settings)
 
 

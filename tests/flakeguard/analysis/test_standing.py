@@ -44,7 +44,7 @@ async def test_what_is_said_of_a_passing_test_is_true_now(
 
     async def said() -> tuple[dict, str]:
         api = data(await client.get(f"/api/v1{base}/flakes/{test}", headers=tenant.as_key), 200)
-        page = await client.get(f"{base}/flakes/{test}", headers={"Cookie": f"fluxbase_session={tenant.session}"})
+        page = await client.get(f"{base}/flakes/{test}", headers=tenant.as_browser)
         return api, page.text.partition('<p class="lead">')[2].partition("</p>")[0]
 
     api, reason = await said()
