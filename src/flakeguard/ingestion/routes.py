@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from flakeguard.ingestion.accepting import IngestionState, accept, checked_meta, find
 from flakeguard.ingestion.receiving import Received, UploadLimits, UploadReceiver
 from flakeguard.projects.api_keys import authenticate_key
+from flakeguard.projects.dependencies import carries_key
 from flakeguard.projects.model import ProjectKey
 from flakeguard.settings import FlakeGuardSettings
-from fluxbase.auth import OptionalUser
+from fluxbase.auth import optional_user
 from fluxbase.db import Claims, Database
 from fluxbase.errors import NotAuthenticatedError, NotFoundError
 from fluxbase.http import request_id, success
@@ -58,25 +59,26 @@ async def _receive_and_accept(
 
 
 @router.get("/ingestions/{ingestion_id}")
-async def get_ingestion(
-    request: Request, ingestion_id: UUID, user: OptionalUser, wait: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+async def get_ingestion(request: Request, ingestion_id: UUID, wait: Annotated[int, Query(ge=0)] = 0) -> Response:
     """State, counts and warnings of an upload; for the project's key, or a signed-in member."""
     settings: FlakeGuardSettings = request.app.state.settings
     database: Database = request.app.state.resources.database
-    claims = await _reader(request, database, user)
+    claims = await _reader(request, database)
     state = await _wait_for(database, claims, ingestion_id, min(wait, settings.max_wait_seconds))
     return success(request, _description(settings, state))
 
 
-async def _reader(request: Request, database: Database, user: OptionalUser) -> Claims:
-    """Whose eyes: RLS shows a key its own project and a member the projects of their organisations."""
-    if user is not None:
-        return user.claims
-    authorization = request.headers.get("authorization")
-    if authorization is None:
+async def _reader(request: Request, database: Database) -> Claims:
+    """Whose eyes: RLS shows a key its own project and a member the projects of their organisations.
+
+    What looks like a key is taken for one; another bearer token is a person's, and refused when it is none of ours.
+    """
+    if carries_key(request):
+        return (await authenticate_key(database, request.headers["authorization"])).claims
+    user = await optional_user(request)
+    if user is None:
         raise NotAuthenticatedError("sign in, or send the project's API key as `Authorization: Bearer …`")
-    return (await authenticate_key(database, authorization)).claims
+    return user.claims
 
 
 async def _wait_for(database: Database, claims: Claims, ingestion_id: UUID, seconds: float) -> IngestionState:

@@ -28,6 +28,11 @@ def database_of(request: Request) -> Database:
     return request.app.state.resources.database
 
 
+def carries_key(request: Request) -> bool:
+    """Whether the request's bearer token has the look of an API key; every other one is a person's."""
+    return (bearer_token(request.headers) or "").startswith("fg_")
+
+
 async def project_reader(request: Request, project_id: int) -> Reader:
     """Let in a session of a member, or a key of this project with the scope `results:read`.
 
@@ -37,7 +42,7 @@ async def project_reader(request: Request, project_id: int) -> Reader:
         NotFoundError: 404, no such project for this user or key.
     """
     database = database_of(request)
-    if (bearer_token(request.headers) or "").startswith("fg_"):
+    if carries_key(request):
         key = await authenticate_key(database, request.headers["authorization"])
         if key.project_id != project_id:
             raise NotFoundError("There is no such project, or this key is not one of its keys.")

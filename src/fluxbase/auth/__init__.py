@@ -8,6 +8,7 @@ from fluxbase.auth.dependencies import (
     clear_session_cookie,
     client_of,
     current_user,
+    optional_user,
     set_session_cookie,
 )
 from fluxbase.auth.errors import EmailExistsError, InvalidCredentialsError, SignupRefusedError, WeakPasswordError
@@ -30,5 +31,6 @@ __all__ = [
     "clear_session_cookie",
     "client_of",
     "current_user",
+    "optional_user",
     "set_session_cookie",
 ]
