@@ -24,7 +24,6 @@ from prometheus_client import CollectorRegistry
 from flakeguard.analysis.analyzing import analyze_ingestion
 from flakeguard.analysis.config import DEFAULT_CONFIG
 from flakeguard.analysis.window import pack
-from flakeguard.cli.serving import tune_garbage_collection
 from flakeguard.ingestion.accepting import accept
 from flakeguard.ingestion.batches import in_batches
 from flakeguard.ingestion.meta import RunMeta
@@ -42,6 +41,7 @@ from fluxbase.db.roles import ensure_runtime_role
 from fluxbase.embedded import Home, join_servers
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses, Resources, open_resources
+from fluxbase.serving import tune_garbage_collection
 
 CASES = 10_000
 SECRET = "a secret for the benchmark, of sufficient length"

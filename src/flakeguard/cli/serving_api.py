@@ -3,9 +3,9 @@
 import asyncio
 
 from flakeguard.app import create_app
-from flakeguard.cli.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.resources import Addresses
+from fluxbase.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 
 
 def serve_api(settings: FlakeGuardSettings, addresses: Addresses) -> None:

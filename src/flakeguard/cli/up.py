@@ -1,12 +1,8 @@
 """`flakeguard up`: everything on one machine, with one command, until Ctrl-C."""
 
 import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated
 
 import httpx
@@ -14,51 +10,15 @@ import typer
 
 from flakeguard.cli.announcing import announced
 from flakeguard.cli.output import ExitCode, fail, stderr
-from flakeguard.cli.serving import SUPERVISED
 from flakeguard.cli.starting import reached, read_settings
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.resources import Addresses
 from fluxbase.servers import home_of
+from fluxbase.serving import SUPERVISED, Role, StopSignal, revive, stop_all
 
-_READY_SECONDS, _STOP_SECONDS = 60, 40
+_READY_SECONDS = 60
 _LOOK_SECONDS = 0.2
-_RESTART_SECONDS = 1.0
-
-
-@dataclass
-class _Role:
-    """A child process, started again when it dies by itself."""
-
-    name: str
-    arguments: list[str]
-    environment: Mapping[str, str]
-    process: "subprocess.Popen[bytes] | None" = None
-    started_at: float = field(default=0.0)
-
-    def start(self) -> None:
-        self.started_at = time.monotonic()
-        # A session of its own: Ctrl-C reaches the supervisor alone, which stops the roles in order.
-        self.process = subprocess.Popen(  # noqa: S603 -- ourselves
-            [sys.executable, "-m", "flakeguard", *self.arguments], env=self.environment, start_new_session=True
-        )
-
-    @property
-    def exit_code(self) -> int | None:
-        return None if self.process is None else self.process.poll()
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-
-    def wait(self, seconds: float) -> None:
-        if self.process is None:
-            return
-        try:
-            self.process.wait(max(seconds, 0.1))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def up(
@@ -71,25 +31,13 @@ def up(
     if free != settings.port:
         stderr().print(f"[yellow]port {settings.port} is busy: using {free}[/]")
     settings = settings.model_copy(update={"port": free})
-    stop = _StopSignal()
+    stop = StopSignal()
     with reached(settings) as addresses:
         _supervise(settings, addresses, stop)
     stderr().print("FlakeGuard has stopped.")
 
 
-class _StopSignal:
-    """Becomes true at the first SIGINT or SIGTERM."""
-
-    def __init__(self) -> None:
-        self.received = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
-
-    def _receive(self, _number: int, _frame: object) -> None:
-        self.received = True
-
-
-def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: _StopSignal) -> None:
+def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: StopSignal) -> None:
     roles = _roles(settings, addresses)
     address = f"http://{settings.host}:{settings.port}"
     try:
@@ -104,17 +52,13 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: _StopSi
         with announced(home, settings.public_url or address):
             while not stop.received:
                 time.sleep(_LOOK_SECONDS)
-                _revive(roles)
+                revive(roles, lambda told: stderr().print(f"[yellow]{told}[/]"))
     finally:
         stderr().print("stopping …")
-        deadline = time.monotonic() + _STOP_SECONDS
-        for role in roles:
-            role.stop()
-        for role in roles:
-            role.wait(deadline - time.monotonic())
+        stop_all(roles)
 
 
-def _roles(settings: FlakeGuardSettings, addresses: Addresses) -> list[_Role]:
+def _roles(settings: FlakeGuardSettings, addresses: Addresses) -> list[Role]:
     environment = {
         **os.environ,
         "FG_DATABASE_DSN": addresses.runtime_dsn,
@@ -126,13 +70,14 @@ def _roles(settings: FlakeGuardSettings, addresses: Addresses) -> list[_Role]:
         SUPERVISED: "1",
     }
     environment.setdefault("FG_LOG_FORMAT", "text")
+    ourselves = [sys.executable, "-m", "flakeguard"]
     return [
-        _Role("api", ["serve", "api", "--port", str(settings.port)], environment),
-        _Role("worker", ["worker"], environment),
+        Role("api", [*ourselves, "serve", "api", "--port", str(settings.port)], environment),
+        Role("worker", [*ourselves, "worker"], environment),
     ]
 
 
-def _wait_until_ready(address: str, roles: list[_Role], stop: _StopSignal) -> bool:
+def _wait_until_ready(address: str, roles: list[Role], stop: StopSignal) -> bool:
     deadline = time.monotonic() + _READY_SECONDS
     with httpx.Client(trust_env=False, timeout=2) as client:
         while not stop.received:
@@ -148,10 +93,3 @@ def _wait_until_ready(address: str, roles: list[_Role], stop: _StopSignal) -> bo
                 fail(ExitCode.UNREACHABLE, f"{address} does not answer after {_READY_SECONDS} s; see above")
             time.sleep(_LOOK_SECONDS)
     return False
-
-
-def _revive(roles: list[_Role]) -> None:
-    for role in roles:
-        if role.exit_code is not None and time.monotonic() - role.started_at > _RESTART_SECONDS:
-            stderr().print(f"[yellow]the {role.name} ended (exit code {role.exit_code}); starting it again[/]")
-            role.start()

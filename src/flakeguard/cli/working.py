@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from flakeguard.cli.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.health import worker_health
 from flakeguard.worker.metrics import WorkerMetrics
@@ -16,6 +15,7 @@ from flakeguard.worker.queues import QUEUES
 from flakeguard.worker.runner import running_worker
 from fluxbase.monitoring import exposition
 from fluxbase.resources import Addresses, open_resources
+from fluxbase.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
 
 
 def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:

@@ -7,8 +7,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluxbase.http.credentials import credential_label
+from fluxbase.monitoring.logging import ACCESS_LOGGER
 
-logger = structlog.get_logger("fluxbase.access")
+logger = structlog.get_logger(ACCESS_LOGGER)
 
 _QUIET = ("/health", "/metrics", "/static/")
 _SERVER_ERROR = 500

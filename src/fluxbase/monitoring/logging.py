@@ -11,15 +11,19 @@ import re
 import socket
 import sys
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
 
+from fluxbase.errors import ConfigurationError
 from fluxbase.monitoring.redaction import redact
 from fluxbase.settings import LogFormat
 
 TRACE = 5
+ACCESS_LOGGER = "fluxbase.access"
 _LEVELS = {
     "trace": TRACE,
     "debug": logging.DEBUG,
@@ -34,13 +38,23 @@ _QUIETER = ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic.runtime.m
 _SNAKE = re.compile(r"_([a-z0-9])")
 
 
-def configure_logging(*, level: str = "info", format: LogFormat = LogFormat.JSON, stream: TextIO | None = None) -> None:  # noqa: A002 -- the setting's name
+def configure_logging(
+    *,
+    level: str = "info",
+    format: LogFormat = LogFormat.JSON,  # noqa: A002 -- the setting's name
+    stream: TextIO | None = None,
+    folder: Path | None = None,
+) -> None:
     """Send structlog's and the standard library's records through one pipeline.
 
     Args:
         level: trace, debug, info, warn, error or fatal.
         format: JSON lines or text.
         stream: Where to; standard error when None, so that a command's output stays clean.
+        folder: Also write `access.log` (one line a request) and `fluxbase.log` (all else) there.
+
+    Raises:
+        ConfigurationError: The folder cannot be written to.
     """
     threshold = _LEVELS[level]
     logging.addLevelName(TRACE, "TRACE")
@@ -50,16 +64,34 @@ def configure_logging(*, level: str = "info", format: LogFormat = LogFormat.JSON
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a command may configure after its modules made their loggers
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_formatter(format))
     root = logging.getLogger()
-    root.handlers = [handler]
+    for old in root.handlers:
+        if isinstance(old, WatchedFileHandler):
+            old.close()
+    root.handlers = [logging.StreamHandler(stream or sys.stderr), *_files(folder)]
+    for handler in root.handlers:
+        handler.setFormatter(_formatter(format))
     root.setLevel(threshold)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
     for name in _QUIETER:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _files(folder: Path | None) -> list[logging.Handler]:
+    """The handlers of a folder: each file is opened anew when logrotate has moved it, in every process by itself."""
+    if folder is None:
+        return []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        access = WatchedFileHandler(folder / "access.log", encoding="utf-8")
+        others = WatchedFileHandler(folder / "fluxbase.log", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"logs cannot be written to {folder}: {error.strerror}") from error
+    access.addFilter(lambda record: record.name == ACCESS_LOGGER)
+    others.addFilter(lambda record: record.name != ACCESS_LOGGER)
+    return [access, others]
 
 
 def _shared() -> list[Processor]:

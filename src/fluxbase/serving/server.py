@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 from collections.abc import Callable, Generator
 from types import FrameType
 
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 _GRACE_SECONDS = 5
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 _LOOK_FOR_PARENT_SECONDS = 1.0
-SUPERVISED = "FLAKEGUARD_SUPERVISED"
+SUPERVISED = "FLUXBASE_SUPERVISED"
 
 
 class Server(uvicorn.Server):
@@ -53,18 +54,21 @@ def tune_garbage_collection() -> None:
 
 
 def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
-    """Uvicorn as every role runs it: our logs, our headers, no trust in what a client says of itself."""
+    """Uvicorn as every role runs it: our logs, our headers, no trust in what a client says of itself.
+
+    Upgrades to WebSockets use the `websockets` library's sans-I/O core.
+    """
     return uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )  # fmt: skip
 
 
-async def serve_until_orphaned(server: uvicorn.Server) -> None:
-    """Serve; a role that `flakeguard up` started also ends when that is gone, however it went."""
+async def serve_until_orphaned(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+    """Serve, on `sockets` if given; what a supervisor started also ends when that is gone, however it went."""
     watch = asyncio.create_task(_watch_parent(server)) if os.environ.get(SUPERVISED) else None
     try:
-        await server.serve()
+        await server.serve(sockets)
     finally:
         if watch is not None:
             watch.cancel()

@@ -6,7 +6,7 @@ import signal
 
 from starlette.applications import Starlette
 
-from flakeguard.cli.serving import Server, serve_until_orphaned, server_config
+from fluxbase.serving import Server, serve_until_orphaned, server_config
 
 
 async def test_sigterm_stops_the_server_and_not_the_process() -> None:

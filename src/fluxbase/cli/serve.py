@@ -1,0 +1,120 @@
+"""`fluxbase serve`: the backend in the foreground, in one process or in several behind one address."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from fluxbase.app import create_app
+from fluxbase.cli.output import ExitCode, fail, say
+from fluxbase.cli.starting import reached, settings_of
+from fluxbase.embedded.ports import port_or_next
+from fluxbase.resources import Addresses
+from fluxbase.serving import (
+    SUPERVISED,
+    Role,
+    Server,
+    StopSignal,
+    revive,
+    serve_until_orphaned,
+    server_config,
+    stop_all,
+    tune_garbage_collection,
+)
+from fluxbase.settings import Settings
+
+_LOOK_SECONDS = 0.2
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (server.host).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (server.port, 8080); moved aside when busy in dev.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes behind the address (server.processes).")] = None,
+) -> None:
+    """Serve REST, auth, realtime, storage, jobs and monitoring until Ctrl-C or SIGTERM."""
+    settings = _listening(settings_of(host=host, port=port, processes=processes), host, port)
+    with reached(settings, quiet=False, logs_to=sys.stdout) as addresses:
+        shown = f"http://{settings.host}:{settings.port}"
+        say(f"Fluxbase listens on {shown}" + (f" with {settings.processes} processes" * (settings.processes > 1)))
+        if settings.processes == 1:
+            run_server(settings, addresses)
+        else:
+            _supervise(settings, addresses)
+    say("Fluxbase has stopped.")
+
+
+def serve_process() -> None:
+    """Serve as one of several processes; `fluxbase serve` starts it and tells it everything by the environment."""
+    settings = settings_of()
+    with reached(settings, logs_to=sys.stdout) as addresses:
+        run_server(settings, addresses, _shared_socket(settings.host, settings.port))
+
+
+def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings with the place to listen decided: options, then `server.address`, then `server.host` and `.port`."""
+    named_host, named_port = settings.listens_on
+    wanted_host, wanted = host or named_host, named_port if port is None else port
+    free = port_or_next(wanted_host, wanted)
+    if free != wanted and wanted:
+        if settings.is_production:
+            fail(ExitCode.UNREACHABLE, f"port {wanted} is busy", hint="Stop what listens there, or set server.address.")
+        say(f"port {wanted} is busy: using {free}")
+    return settings.model_copy(update={"address": None, "host": wanted_host, "port": free})
+
+
+def run_server(settings: Settings, addresses: Addresses, listening: socket.socket | None = None) -> None:
+    """Serve in this process until SIGTERM or SIGINT, on `listening` when it is given."""
+    app = create_app(settings, addresses)
+    server = Server(server_config(app, settings.host, settings.port), lambda: None)
+    tune_garbage_collection()
+    asyncio.run(serve_until_orphaned(server, [listening] if listening else None))
+
+
+def _supervise(settings: Settings, addresses: Addresses) -> None:
+    # Bound and not listening: it keeps the port for us, and the kernel gives it no connection.
+    with _shared_socket(settings.host, settings.port):
+        stop = StopSignal()
+        roles = [
+            Role(f"process {number}", [sys.executable, "-m", "fluxbase", "serve-process"], _told(settings, addresses))
+            for number in range(1, settings.processes + 1)
+        ]
+        try:
+            for role in roles:
+                role.start()
+            while not stop.received:
+                time.sleep(_LOOK_SECONDS)
+                revive(roles, say)
+        finally:
+            stop_all(roles)
+
+
+def _told(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    """The environment of a process: what was decided and resolved here is not to be decided again there."""
+    environment = {
+        **os.environ,
+        "FLUXBASE_SERVER_ADDRESS": f"{settings.host}:{settings.port}",
+        "FLUXBASE_SERVER_HOST": settings.host,
+        "FLUXBASE_SERVER_PORT": str(settings.port),
+        "FLUXBASE_SERVER_PROCESSES": str(settings.processes),
+        "FLUXBASE_DATABASE_URL": addresses.runtime_dsn,
+        "FLUXBASE_REDIS_URL": addresses.redis_url,
+        "FLUXBASE_AUTH_JWT_SECRET": addresses.secret,
+        SUPERVISED: "1",
+    }
+    if addresses.owner_dsn is not None:
+        environment["FLUXBASE_DATABASE_OWNER_URL"] = addresses.owner_dsn
+    return environment
+
+
+def _shared_socket(host: str, port: int) -> socket.socket:
+    """A socket that several processes may bind to one address; the kernel spreads connections evenly over them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    shared = socket.socket(family, socket.SOCK_STREAM)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    shared.bind((host, port))
+    return shared

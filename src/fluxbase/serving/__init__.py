@@ -1,0 +1,22 @@
+"""Servers as processes: one in this process, or several that a supervisor keeps alive."""
+
+from fluxbase.serving.roles import Role, StopSignal, revive, stop_all
+from fluxbase.serving.server import (
+    SUPERVISED,
+    Server,
+    serve_until_orphaned,
+    server_config,
+    tune_garbage_collection,
+)
+
+__all__ = [
+    "SUPERVISED",
+    "Role",
+    "Server",
+    "StopSignal",
+    "revive",
+    "serve_until_orphaned",
+    "server_config",
+    "stop_all",
+    "tune_garbage_collection",
+]
