@@ -53,6 +53,22 @@ async def too_wide(page: Page) -> list[str]:
     return [f"{page.url} is {wider} px wider than the screen"] if wider > 0 else []
 
 
+COVERED = """
+() => [...document.querySelectorAll(".snippet.wrap")].filter(snippet => snippet.checkVisibility()).flatMap(snippet => {
+  const text = document.createRange()
+  text.selectNodeContents(snippet.querySelector("pre"))
+  const button = snippet.querySelector(".copy").getBoundingClientRect()
+  const beside = rect => rect.right <= button.left || rect.left >= button.right
+  const meets = rect => !beside(rect) && rect.bottom > button.top && rect.top < button.bottom
+  return [...text.getClientRects()].some(meets) ? [snippet.querySelector("pre").textContent] : []
+})
+"""
+
+
+async def covered(page: Page) -> list[str]:
+    return [f"{page.url}: the button lies on the text {text!r}" for text in await page.evaluate(COVERED)]
+
+
 async def test_every_page_is_accessible_and_fits(open_context, site) -> None:
     page = await (await open_context()).new_page()
     wrong: list[str] = []
@@ -62,11 +78,11 @@ async def test_every_page_is_accessible_and_fits(open_context, site) -> None:
         answer = await page.goto(address)
         assert answer is not None
         assert answer.status == 200, address
-        wrong += await too_wide(page) + await violations(page)
+        wrong += await too_wide(page) + await violations(page) + await covered(page)
         await page.emulate_media(color_scheme="dark")
         wrong += await violations(page, contrast_only=True)
         await page.set_viewport_size({"width": 390, "height": 844})
-        wrong += await too_wide(page)
+        wrong += await too_wide(page) + await covered(page)
     assert not wrong, "\n".join(wrong)
 
 
@@ -114,3 +130,10 @@ async def test_dialog_asks_before_a_key_is_revoked(page, site) -> None:
     await page.get_by_role("button", name="Revoke Nightly").click()
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("The key is revoked")).to_be_visible()
+
+
+async def test_the_times_of_a_history_stand_at_its_ends(page, site) -> None:
+    await page.goto(f"{site.base}/flakes/{site.seeded.tests['weight_limits']}")
+    cell, time = page.locator("#strip li").last, page.locator(".strip-frame > .row > span").last
+    cell_box, time_box = await cell.bounding_box(), await time.bounding_box()
+    assert abs((cell_box["x"] + cell_box["width"]) - (time_box["x"] + time_box["width"])) < 20
