@@ -43,6 +43,8 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
         envelope_prefixes=ENVELOPES,
         body_limits={"/api/v1/ingest": settings.max_upload_bytes},
         error_page=web.error_page,
+        rate_limited=("/api/",),
+        rate_unlimited=ENVELOPES,  # uploads have a limit of their own, and pages ask the rest
     )
     include_backend(app)
     for router in (

@@ -10,11 +10,12 @@ from fluxbase.auth.routes import router as auth_router
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.health import installed_version
 from fluxbase.resources import Addresses, open_resources
+from fluxbase.service_keys.routes import router as service_keys_router
 from fluxbase.settings import Settings
 
 type Running = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-_ROUTERS = (auth_router,)
+_ROUTERS = (auth_router, service_keys_router)
 _RUNNING: tuple[Running, ...] = ()
 
 

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http
-from fluxbase.auth.routes import router as auth_router
+from fluxbase.app import include_backend
 from fluxbase.monitoring import monitoring_router
 from fluxbase.resources import Resources
 
@@ -17,7 +17,7 @@ def make_app(settings: FlakeGuardSettings, resources: Resources | None, **option
     app.state.settings = settings
     app.state.resources = resources
     http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs",), **options)
-    app.include_router(auth_router)
+    include_backend(app)
     app.include_router(monitoring_router())
     return app
 

@@ -1,11 +1,13 @@
 """Who is asking: told from a request's credentials, as a database role with claims.
 
 The carriers, in this order: a service key (`X-Service-Key`, `Authorization: ServiceKey …`), `Authorization: Bearer
-<jwt>` (or `?token=` of a WebSocket), `apikey` or `X-Client-Key`, the browser's cookie. Without any: anonymous.
+<jwt>` (or `?token=` of a WebSocket), `apikey` or `X-Client-Key`, the browser's cookie. Without any: anonymous. Where a
+JWT may stand a service key may stand too. A person who signed in is never the operator, whatever their metadata say.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +16,16 @@ from starlette.requests import HTTPConnection
 from fluxbase.auth import access_tokens
 from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.auth.dependencies import accounts_of
+from fluxbase.auth.identity import proved_keys, verified_claims
 from fluxbase.db import ANONYMOUS, Claims
 from fluxbase.errors import NotAuthenticatedError, PermissionDeniedError
 from fluxbase.http import cookies
-from fluxbase.http.credentials import bearer_token
+from fluxbase.http.credentials import bearer_token, client_key, is_service_key, service_key
+from fluxbase.ratelimit import limiter_of
+from fluxbase.service_keys import verified_key
 
 _EVERYTHING = "*"
+_FOUND = "fluxbase_caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,10 @@ class Caller:
         user_id: Whose session it is; None for machines and the anonymous.
         session_id: The session.
         scopes: What a service key is limited to; None for everybody else, whom only the database limits.
-        key_id: The service key.
+        key_id: The service key. Whoever keeps a socket open for one listens on `fluxbase_service_keys`, where its id is
+            told when it was revoked, disabled or changed.
+        key_prefix: Its name in logs and trails.
+        ends_at: When the key stops working by itself, for those who hold it for longer than a request.
     """
 
     claims: Claims
@@ -40,6 +49,8 @@ class Caller:
     session_id: UUID | None = None
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+    key_prefix: str | None = None
+    ends_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -77,16 +88,52 @@ NOBODY = Caller(ANONYMOUS)
 
 
 async def caller_of(connection: HTTPConnection) -> Caller:
-    """The caller of a request or WebSocket. A credential that is there and wrong is an error, never anonymity.
+    """The caller of a request or WebSocket, found out once. A credential that is there and wrong is never anonymity.
 
     Raises:
         NotAuthenticatedError: 401.
+        RateLimitError: 429, a service key was used more often than its rates allow.
     """
-    for token in (bearer_token(connection.headers), _websocket_token(connection), _client_key(connection)):
-        if token:
-            return caller_of_token(connection.app.state.resources.addresses.secret, token)
+    known: Caller | None = connection.scope.get(_FOUND)
+    if known is None:
+        known = connection.scope[_FOUND] = await _find(connection)
+    return known
+
+
+async def _find(connection: HTTPConnection) -> Caller:
+    key = service_key(connection.headers)
+    if key is not None:
+        return await caller_of_key(connection, key)
+    token = bearer_token(connection.headers) or _websocket_token(connection) or client_key(connection.headers)
+    if token is not None:
+        return await caller_of_credential(connection, token)
     cookie = None if "authorization" in connection.headers else cookies.session_token(connection)
     return await _caller_of_cookie(connection, cookie) if cookie else NOBODY
+
+
+async def caller_of_credential(connection: HTTPConnection, credential: str) -> Caller:
+    """The caller that an access token or a service key stands for, such as one that an open socket sends.
+
+    Raises:
+        NotAuthenticatedError: 401.
+        RateLimitError: 429.
+    """
+    if is_service_key(credential):
+        return await caller_of_key(connection, credential)
+    return caller_of_claims(verified_claims(connection, credential))
+
+
+async def caller_of_key(connection: HTTPConnection, token: str) -> Caller:
+    """The caller that a service key stands for; looked up each time, so that revoking it holds at once.
+
+    Raises:
+        NotAuthenticatedError: 401.
+        RateLimitError: 429.
+    """
+    key = await verified_key(connection.app.state.resources, limiter_of(connection), token)
+    proved_keys(connection).add(token, key.key_prefix)
+    claims = Claims("service_role", extra={"key_id": str(key.id)})
+    return Caller(claims, scopes=frozenset(key.scopes), key_id=key.id, key_prefix=key.key_prefix, ends_at=key.ends_at)
 
 
 def caller_of_token(secret: str, token: str) -> Caller:
@@ -117,10 +164,6 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
 def _websocket_token(connection: HTTPConnection) -> str | None:
     # Browsers cannot set headers on a WebSocket. Elsewhere an address with a secret in it would end up in logs.
     return connection.query_params.get("token") if connection.scope["type"] == "websocket" else None
-
-
-def _client_key(connection: HTTPConnection) -> str | None:
-    return connection.headers.get("apikey") or connection.headers.get("x-client-key")
 
 
 async def _caller_of_cookie(connection: HTTPConnection, token: str) -> Caller:

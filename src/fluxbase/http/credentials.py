@@ -30,3 +30,29 @@ def bearer_token(headers: Headers) -> str | None:
     """The token of `Authorization: Bearer …`; None when there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return (token.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def client_key(headers: Headers) -> str | None:
+    """What `apikey` or `X-Client-Key` holds: a token for a role such as anon, or a service key."""
+    return headers.get("apikey") or headers.get("x-client-key") or None
+
+
+def service_key(headers: Headers) -> str | None:
+    """The service key of a request, unverified; None when it carries none.
+
+    `X-Service-Key` and `Authorization: ServiceKey` hold one whatever it looks like. A bearer token or a client's key is
+    one when it looks like one.
+    """
+    named = headers.get("x-service-key")
+    if named is not None:
+        return named
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "servicekey":
+        return value.strip()
+    other = bearer_token(headers) or client_key(headers)
+    return other if other is not None and is_service_key(other) else None
+
+
+def is_service_key(value: str) -> bool:
+    """Whether a credential is meant as one of Fluxbase's service keys."""
+    return value.startswith("fb_")

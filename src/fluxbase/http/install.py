@@ -15,6 +15,7 @@ from fluxbase.http.errors import ErrorBoundary, ErrorPage, ErrorResponder
 from fluxbase.http.security_headers import SecurityHeaders
 from fluxbase.monitoring.http import HttpMetrics
 from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.ratelimit.http import RequestLimit
 from fluxbase.settings import Settings
 
 # Where no session is needed yet: the right origin is asked for, a token is not.
@@ -29,6 +30,8 @@ def install(
     body_limits: Mapping[str, int] | None = None,
     error_page: ErrorPage | None = None,
     csrf_origin_only: Sequence[str] = (),
+    rate_limited: Sequence[str] = ("/",),
+    rate_unlimited: Sequence[str] = (),
 ) -> None:
     """Surround `app` with request ids, logs, metrics, headers, errors, limits and CSRF protection.
 
@@ -39,6 +42,8 @@ def install(
         body_limits: Path prefixes that take larger (or only smaller) bodies, in bytes.
         error_page: Draws a problem for browsers; may answer with a redirect instead.
         csrf_origin_only: Further paths like the sign-in form's, for which the origin is checked but no token.
+        rate_limited: Path prefixes to which the limit on requests per client applies.
+        rate_unlimited: Prefixes among them to which it does not, such as those that have limits of their own.
     """
     responder = ErrorResponder(envelope_prefixes=envelope_prefixes, error_page=error_page)
     for kind in (HTTPException, RequestValidationError):
@@ -50,6 +55,7 @@ def install(
         Middleware(HttpMetrics, metrics=metrics_of(app)),
         Middleware(SecurityHeaders, public_url=settings.public_url),
         Middleware(ErrorBoundary, responder=responder),
+        Middleware(RequestLimit, settings=settings, limited=rate_limited, unlimited=rate_unlimited),
         Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes, by_prefix=body_limits),
         Middleware(CsrfProtection, public_url=settings.public_url, origin_only=origin_only),
         *app.user_middleware,

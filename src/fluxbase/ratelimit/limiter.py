@@ -1,15 +1,15 @@
 """Moving-window limits on Redis, by the `limits` library."""
 
 import asyncio
-import ipaddress
 import math
 import time
 from typing import Any
 
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.aio.strategies import RateLimiter as RateLimiterStrategy
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
@@ -32,6 +32,7 @@ class RateLimiter:
         options: dict[str, Any] = {"connection_pool": redis.connection_pool}
         storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix="limits", **options)
         self._window = MovingWindowRateLimiter(storage)
+        self._counter = SlidingWindowCounterRateLimiter(storage)
 
     async def check(self, name: str, subject: str, *, per_minute: int) -> None:
         """Count one more `name` by `subject`, unless `per_minute` of them happened in the last 60 seconds.
@@ -39,12 +40,24 @@ class RateLimiter:
         Raises:
             RateLimitError: Too many; says after how many seconds the next one is let through.
         """
-        item = RateLimitItemPerMinute(per_minute)
+        await self._check(self._window, RateLimitItemPerMinute(per_minute), name, subject, "minute")
+
+    async def check_hourly(self, name: str, subject: str, *, per_hour: int) -> None:
+        """As `check`, for the last hour: by two counters instead of a list of an hour's requests, so to within a few.
+
+        Raises:
+            RateLimitError: Too many; says after how many seconds the next one is let through.
+        """
+        await self._check(self._counter, RateLimitItemPerHour(per_hour), name, subject, "hour")
+
+    async def _check(
+        self, window: RateLimiterStrategy, item: RateLimitItem, name: str, subject: str, span: str
+    ) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                if await self._window.hit(item, name, subject):
+                if await window.hit(item, name, subject):
                     return
-                reset = (await self._window.get_window_stats(item, name, subject)).reset_time
+                reset = (await window.get_window_stats(item, name, subject)).reset_time
         except (RedisError, OSError, TimeoutError) as error:
             # Open when Redis is away: a limit protects against too much of a good thing, and refusing every upload
             # and every sign-in because a counter is lost would be the greater harm. Passwords stay bcrypt-slow.
@@ -53,20 +66,13 @@ class RateLimiter:
         wait = max(1, math.ceil(reset - time.time()))
         self._metrics.rate_limit_hits.labels(name).inc()
         logger.warning(
-            "rate limit exceeded", limit=name, subject=subject, per_minute=per_minute, retry_after_seconds=wait
+            "rate limit exceeded", limit=name, subject=subject, rate=f"{item.amount}/{span}", retry_after_seconds=wait
         )
+        article = "an" if span == "hour" else "a"
         raise RateLimitError(
-            f"More than {per_minute} requests in a minute. Try again in {wait} seconds.", retry_after_seconds=wait
+            f"More than {item.amount} requests in {article} {span}. Try again in {wait} seconds.",
+            retry_after_seconds=wait,
         )
-
-
-def address_subject(address: str | None) -> str:
-    """Whom to count for an address: an IPv6 network of 64 bits is one customer's, with more addresses than requests."""
-    try:
-        ip = ipaddress.ip_address(address or "")
-    except ValueError:
-        return address or "local"
-    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))  # noqa: PLR2004 -- IPv4
 
 
 def limiter_of(request: HTTPConnection) -> RateLimiter:

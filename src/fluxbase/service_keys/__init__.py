@@ -1,1 +1,8 @@
 """Keys of machines: scopes, rates, revocation, rotation."""
+
+from fluxbase.service_keys.form import SERVICE_KEYS
+from fluxbase.service_keys.managing import Operator, ServiceKeys
+from fluxbase.service_keys.model import ServiceKey
+from fluxbase.service_keys.verifying import verified_key
+
+__all__ = ["SERVICE_KEYS", "Operator", "ServiceKey", "ServiceKeys", "verified_key"]
