@@ -1,14 +1,22 @@
 """Transactions as a role with claims; queries from files; migrations."""
 
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
 import asyncpg
 import pytest
 
 from fluxbase.db import ANONYMOUS, SERVICE, Claims, Queries
 from fluxbase.db.migrate import migrate
+from fluxbase.db.versions import missing_migrations
 from fluxbase.resources import Addresses, Resources
 
 pytestmark = pytest.mark.pg16
 
+ROOT = Path(__file__).parents[2]
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -51,13 +59,37 @@ async def test_anonymous_sees_no_table_of_ours(resources: Resources) -> None:
 async def test_migrating_again_changes_nothing_and_the_runbook_reads_the_version(
     addresses: Addresses, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    import asyncio
-
     await asyncio.to_thread(migrate, addresses.owner_dsn)
     version = await owner.fetchval("SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1")
     assert version.startswith("0001_")
     await owner.execute("REINDEX INDEX idx_flake_events_created_at")
     await owner.execute("DELETE FROM flake_events WHERE created_at < NOW() - INTERVAL '180 days'")
+
+
+async def alembic(dsn: str, *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alembic", *arguments, cwd=ROOT, env=os.environ | {"FG_DATABASE_OWNER_DSN": dsn},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_alembic_by_hand_brings_both_histories_to_their_heads(
+    addresses: Addresses, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    name = f"by_hand_{secrets.token_hex(4)}"
+    await owner.execute(f"CREATE DATABASE {name}")
+    dsn = f"{addresses.owner_dsn.rpartition('/')[0]}/{name}"
+    try:
+        assert "head" not in await alembic(dsn, "current")
+        assert await asyncio.to_thread(missing_migrations, dsn)
+        await alembic(dsn, "upgrade", "head")
+        assert await asyncio.to_thread(missing_migrations, dsn) is None
+        assert "(head)" in await alembic(dsn, "current")
+    finally:
+        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def test_service_role_sees_all(resources: Resources) -> None:

@@ -7,6 +7,8 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +67,17 @@ def run_alembic_environment() -> None:
     dsn = config.attributes.get("owner_dsn")
     if dsn is None:  # called as `alembic …`, not by `migrate`
         dsn = _dsn_from_environment()
-        if history != "fluxbase":
-            _upgrade(dsn, "fluxbase")
+        if history != "fluxbase" and _upgrades(config):
+            # Alembic keeps its context in a module: a migration within another would end with that one's context gone.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+                beside.submit(_upgrade, dsn, "fluxbase").result()
     asyncio.run(_run_online(dsn, history))
+
+
+def _upgrades(config: Config) -> bool:
+    """Whether the command line asked for an upgrade; `alembic current` and the like change nothing."""
+    called: tuple[Any, ...] = getattr(config.cmd_opts, "cmd", (None,))
+    return called[0] is command.upgrade
 
 
 def _dsn_from_environment() -> str:
@@ -102,7 +112,8 @@ def _run(connection: Connection, schema: str, table: str) -> None:
     with context.begin_transaction():
         context.run_migrations()
     # A runtime that owns nothing must be able to tell whether migrations are missing.
-    if not connection.scalar(text(f"SELECT has_table_privilege('{READER}', '{schema}.{table}', 'SELECT')")):
+    may_not = f"rolname = '{READER}' AND NOT has_table_privilege(oid, '{schema}.{table}', 'SELECT')"
+    if connection.scalar(text(f"SELECT 1 FROM pg_roles WHERE {may_not}")):
         connection.execute(text(f"GRANT SELECT ON {schema}.{table} TO {READER}"))
 
 
