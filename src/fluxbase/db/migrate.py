@@ -23,6 +23,7 @@ from fluxbase.db.versions import READER, VERSION_TABLES, may_migrate, migrations
 from fluxbase.errors import ConfigurationError
 
 _LOCK = 0x666C7578  # "flux": one migration at a time, whoever starts first
+_READER_LACKS = "SELECT 1 FROM pg_roles WHERE rolname = :reader AND NOT has_table_privilege(oid, :table, 'SELECT')"
 _OWNER_VARIABLES = ("FG_DATABASE_OWNER_DSN", "DATABASE_OWNER_URL", "FG_DATABASE_DSN", "DATABASE_URL")
 
 
@@ -112,8 +113,7 @@ def _run(connection: Connection, schema: str, table: str) -> None:
     with context.begin_transaction():
         context.run_migrations()
     # A runtime that owns nothing must be able to tell whether migrations are missing.
-    may_not = f"rolname = '{READER}' AND NOT has_table_privilege(oid, '{schema}.{table}', 'SELECT')"
-    if connection.scalar(text(f"SELECT 1 FROM pg_roles WHERE {may_not}")):
+    if connection.scalar(text(_READER_LACKS), {"reader": READER, "table": f"{schema}.{table}"}):
         connection.execute(text(f"GRANT SELECT ON {schema}.{table} TO {READER}"))
 
 
