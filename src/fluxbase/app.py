@@ -7,6 +7,9 @@ from fastapi import FastAPI
 
 from fluxbase import http
 from fluxbase.auth.routes import router as auth_router
+from fluxbase.jobs import jobs_in_process
+from fluxbase.jobs.admin_routes import router as jobs_admin_router
+from fluxbase.jobs.routes import router as jobs_router
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.health import installed_version
 from fluxbase.resources import Addresses, open_resources
@@ -15,8 +18,13 @@ from fluxbase.settings import Settings
 
 type Running = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-_ROUTERS = (auth_router, service_keys_router)
-_RUNNING: tuple[Running, ...] = ()
+_ROUTERS = (
+    auth_router,
+    service_keys_router,
+    jobs_router,
+    jobs_admin_router,
+)
+_RUNNING: tuple[Running, ...] = (jobs_in_process,)
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:

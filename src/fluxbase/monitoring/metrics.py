@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fluxbase.monitoring.job_metrics import JobMetrics
+
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -25,6 +27,7 @@ class Metrics:
         self._started = time.monotonic()
         self._declare_http()
         self._declare_auth()
+        self.jobs = JobMetrics(self.registry)
         uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
         uptime.set_function(lambda: time.monotonic() - self._started)
 

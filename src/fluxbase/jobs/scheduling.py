@@ -1,0 +1,69 @@
+"""Schedules: declared by workers, run by whichever looks first. A due time makes one job, however many look."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from fluxbase.db import Connection
+from fluxbase.jobs.cron import latest_due, next_due
+from fluxbase.jobs.functions import Functions
+from fluxbase.jobs.repository import SQL
+
+logger = structlog.get_logger(__name__)
+
+
+async def declare_schedules(connection: Connection, functions: Functions, now: datetime) -> None:
+    """Make or change the rows of these schedules. One that stands keeps its next time unless its cron changed."""
+    wanted = sorted(functions.schedules, key=lambda schedule: schedule.name)
+    await connection.execute(
+        SQL["declare_schedules"],
+        [schedule.name for schedule in wanted],
+        [schedule.function for schedule in wanted],
+        [schedule.cron for schedule in wanted],
+        [schedule.time_zone for schedule in wanted],
+        [schedule.payload for schedule in wanted],
+        [now if schedule.at_once else next_due(schedule.cron, schedule.time_zone, now) for schedule in wanted],
+    )
+
+
+async def submit_due(connection: Connection, functions: Functions) -> int:
+    """Submit a job for each schedule of a known function that is due; how many.
+
+    Rows are locked and moved on in the transaction that submits, so a due time is nobody else's. Of several times that
+    passed while no worker was up, only the latest is made up for.
+    """
+    rows = await connection.fetch(SQL["due_schedules"], functions.names)
+    for row in rows:
+        due = latest_due(row["cron"], row["time_zone"], row["next_run_at"], row["now"])
+        await connection.execute(
+            SQL["submit_scheduled"],
+            row["function"],
+            row["payload"],
+            functions[row["function"]].max_attempts,
+            due,
+            row["name"],
+            f"schedule {row['name']} {due.isoformat()}",
+        )
+        await connection.execute(
+            SQL["advance_schedule"], row["name"], due, next_due(row["cron"], row["time_zone"], row["now"])
+        )
+        logger.info("schedule due", schedule=row["name"], function=row["function"], due=due.isoformat())
+    return len(rows)
+
+
+async def list_schedules(connection: Connection) -> list[Mapping[str, Any]]:
+    """Every schedule, by name."""
+    return [dict(row) for row in await connection.fetch(SQL["list_schedules"])]
+
+
+async def enable_schedule(connection: Connection, name: str, *, enabled: bool) -> Mapping[str, Any] | None:
+    """Let a schedule run, or not. What fell due while it was off is not made up for. None when there is none."""
+    found = await connection.fetchrow(SQL["find_schedule"], name)
+    if found is None:
+        return None
+    again = enabled and not found["enabled"]
+    next_run_at = next_due(found["cron"], found["time_zone"], found["now"]) if again else None
+    row = await connection.fetchrow(SQL["enable_schedule"], name, enabled, next_run_at)
+    return dict(row) if row else None

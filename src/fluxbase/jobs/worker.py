@@ -1,0 +1,236 @@
+"""A worker: claims jobs that it has functions for, runs several at once, keeps its heart beating, heals."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from fluxbase.db.listener import Listener
+from fluxbase.jobs.attempt import Attempt
+from fluxbase.jobs.claims import claim_jobs, patiently, tell_progress
+from fluxbase.jobs.context import Job, Stop
+from fluxbase.jobs.functions import Functions
+from fluxbase.jobs.model import Claim
+from fluxbase.jobs.repository import SQL, declare_functions
+from fluxbase.jobs.scheduling import declare_schedules, submit_due
+from fluxbase.monitoring.job_metrics import JobMetrics
+from fluxbase.resources import Resources
+
+logger = structlog.get_logger(__name__)
+
+CHANNEL = "fluxbase_jobs"
+_LAST_WORDS_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a worker keeps time, in seconds.
+
+    Attributes:
+        heartbeat: Between heartbeats.
+        dead_after: Without a heartbeat a worker is dead, and its jobs are taken over.
+        look: Between looks for work, in case a wake-up was lost.
+        drain: How long jobs under way may take to end when the worker stops.
+    """
+
+    heartbeat: float = 5.0
+    dead_after: float = 30.0
+    look: float = 5.0
+    drain: float = 20.0
+
+
+class Worker:
+    """One worker of a process; it works for as long as the block of `running()` lasts."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        functions: Functions,
+        metrics: JobMetrics,
+        *,
+        name: str | None = None,
+        concurrency: int = 5,
+        timing: Timing | None = None,
+    ) -> None:
+        self._resources = resources
+        self._functions = functions
+        self._metrics = metrics
+        self._concurrency = concurrency
+        self._timing = timing or Timing()
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self.id: UUID | None = None
+        self._attempts: dict[tuple[object, int], Attempt] = {}
+        self._awake = asyncio.Event()
+        self._last_beat = time.monotonic()
+        self._draining = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Work; leaving drains. The heart beats until the last job has ended."""
+        listener = Listener(self._resources.addresses.runtime_dsn, CHANNEL, lambda _payload: self._awake.set())
+        await patiently("registering", self._register)
+        live = asyncio.create_task(self._live(), name="job worker's heart")
+        work = [asyncio.create_task(duty, name="job worker") for duty in (self._work(), listener.run())]
+        try:
+            yield
+        finally:
+            await _end(work)
+            await self._drain()
+            await _end([live])
+            await self._say("stopped")
+
+    async def _register(self) -> None:
+        """Say that this worker is there, what it runs and when. One that was declared dead does it again."""
+        async with self._resources.database.transaction() as connection:
+            await declare_functions(connection, self._functions)
+            await declare_schedules(connection, self._functions, await connection.fetchval("SELECT now()"))
+            about = (self.name, socket.gethostname(), os.getpid(), self._concurrency, self._functions.names)
+            worker_id: UUID = await connection.fetchval(SQL["register_worker"], *about)
+        self.id, self._last_beat = worker_id, time.monotonic()
+        logger.info("job worker registered", worker=self.name, worker_id=str(worker_id))
+
+    # ── work ──
+
+    async def _work(self) -> None:
+        while True:
+            self._awake.clear()
+            pause = await self._look()
+            with suppress(TimeoutError):  # the regular look
+                async with asyncio.timeout(pause):
+                    await self._awake.wait()
+
+    async def _look(self) -> float:
+        """Begin what is due; seconds until the next look."""
+        pause = self._timing.look
+
+        async def look() -> None:
+            nonlocal pause
+            await self._heed_stops()
+            await self._submit_due()
+            await self._claim()
+            if len(self._attempts) < self._concurrency:
+                pause = await self._seconds_until_due()
+
+        done = self.id is not None and await patiently("looking for work", look)
+        return pause if done else min(_AGAIN_SECONDS, self._timing.look)
+
+    async def _submit_due(self) -> None:
+        async with self._resources.database.transaction() as connection:
+            await submit_due(connection, self._functions)
+
+    async def _claim(self) -> None:
+        free = self._concurrency - len(self._attempts)
+        if free <= 0 or self.id is None:
+            return
+        async with self._resources.database.transaction() as connection:
+            claims = await claim_jobs(connection, self.id, self._functions.names, free)
+        for claim in claims:
+            self._begin(claim)
+
+    async def _seconds_until_due(self) -> float:
+        async with self._resources.database.transaction() as connection:
+            seconds: float | None = await connection.fetchval(SQL["next_due_seconds"], self._functions.names)
+        return self._timing.look if seconds is None else min(max(seconds, 0.0), self._timing.look)
+
+    def _begin(self, claim: Claim) -> None:
+        database = self._resources.database
+        job = Job(claim, self._resources, partial(tell_progress, database, claim))
+        attempt = Attempt(claim, self._functions[claim.name], job, database, self._metrics)
+        self._attempts[attempt.key] = attempt
+        attempt.task.add_done_callback(lambda _task: self._forget(attempt))
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.key]
+        self._awake.set()  # a place is free
+        if not attempt.task.cancelled() and (error := attempt.task.exception()) is not None:
+            logger.error("job could not be settled", job_id=str(attempt.claim.id), exc_info=error)
+
+    # ── life ──
+
+    async def _live(self) -> None:
+        while True:
+            await patiently("its heartbeat", self._beat)
+            if time.monotonic() - self._last_beat > self._timing.dead_after:
+                # The others think that we are dead and take our jobs over: two must not run the same.
+                self._stop_all(Stop.LOST)
+            await asyncio.sleep(self._timing.heartbeat)
+
+    async def _beat(self) -> None:
+        if self.id is None and not self._draining:
+            await self._register()
+            self._awake.set()
+        async with self._resources.database.transaction() as connection:
+            alive = await connection.fetchval(SQL["beat"], self.id)
+        if alive is None:
+            logger.warning("job worker was declared dead", worker=self.name, worker_id=str(self.id))
+            self._stop_all(Stop.LOST)
+            self.id = None  # the next beat, which is not far, is that of another worker
+            return
+        self._last_beat = time.monotonic()
+        await self._heed_stops()
+        await self._take_over()
+
+    async def _take_over(self) -> None:
+        async with self._resources.database.transaction() as connection:
+            for row in await connection.fetch(SQL["bury_workers"], self._timing.dead_after):
+                logger.warning("job worker is dead", worker=row["name"], worker_id=str(row["id"]))
+            rows = await connection.fetch(SQL["take_over"])
+        for row in rows:
+            logger.warning("job taken over", job_id=str(row["id"]), function=row["name"], status=row["status"])
+            if row["status"] == "failed":
+                self._metrics.failed.labels(row["name"]).inc()
+
+    async def _heed_stops(self) -> None:
+        """Stop the attempts that somebody cancelled, and those that are not ours any more."""
+        begun = list(self._attempts.items())
+        if not begun or self.id is None:
+            return
+        async with self._resources.database.transaction() as connection:
+            rows = await connection.fetch(SQL["own_claims"], self.id)
+        ours = {(row["id"], row["claim"]): row["cancel_requested"] for row in rows}
+        for key, attempt in begun:
+            if key not in ours:
+                attempt.stop(Stop.LOST)
+            elif ours[key]:
+                attempt.stop(Stop.CANCELLED)
+
+    def _stop_all(self, reason: Stop) -> None:
+        for attempt in self._attempts.values():
+            attempt.stop(reason)
+
+    # ── the end ──
+
+    async def _drain(self) -> None:
+        """Let what runs end within the limit, and hand back the rest, as if it had not begun."""
+        self._draining = True
+        await self._say("draining")
+        await self._ended(self._timing.drain)
+        self._stop_all(Stop.HANDED_BACK)
+        await self._ended(_LAST_WORDS_SECONDS)
+        if self._attempts:  # it does not heed its end; the row is taken over, as that of a stopped worker
+            logger.warning("jobs left behind", jobs=[str(one.claim.id) for one in self._attempts.values()])
+
+    async def _ended(self, seconds: float) -> None:
+        if tasks := [attempt.task for attempt in self._attempts.values()]:
+            await asyncio.wait(tasks, timeout=seconds)
+
+    async def _say(self, status: str) -> None:
+        async def mark() -> None:
+            async with self._resources.database.transaction(timeout_seconds=_LAST_WORDS_SECONDS) as connection:
+                await connection.execute(SQL["mark_worker"], self.id, status)
+
+        await patiently(f"saying {status}", mark)
+
+
+async def _end(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
