@@ -1,10 +1,11 @@
 """What of a history is put down to chance, and whether passes since have answered it."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flakeguard.analysis.config import AnalysisConfig
-from flakeguard.analysis.model import Observation
+from flakeguard.analysis.model import GREEN, Observation
 from flakeguard.analysis.pattern import Split, incidents, weigh
 from flakeguard.analysis.timeline import Contradiction, Stretch, Timeline
 from flakeguard.analysis.verdict import Healing, healing
@@ -51,21 +52,20 @@ def find_chance(timeline: Timeline, default_branch: str, config: AnalysisConfig)
     """
     proven = _own(timeline.contradictions, config)
     different = _different(timeline, config)
-    stretches = tuple(stretch for stretch in _own(timeline.stretches, config) if stretch.job not in different)
+    stretches = tuple([stretch for stretch in _own(timeline.stretches, config) if stretch.job not in different])
     jobs = {contradiction.place[1] for contradiction in proven} | {stretch.job for stretch in stretches}
     flakes = [failure for contradiction in proven for failure in contradiction.failures]
-    ignored = _runs(timeline.contradictions, timeline.stretches) - _runs(proven, stretches)
     split = weigh(
         incidents(stretches, timeline, default_branch, config.pattern),
         proven=len(flakes),
-        runs=sum([o.run.job in jobs and o.run.id not in ignored for o in timeline.observations]),
+        runs=sum([timeline.course.jobs[job] for job in jobs]) - _ignored(timeline, proven, stretches, jobs),
         model=config.pattern,
     )
     suspected = not proven and split.suspicion >= config.suspected_threshold and _is_pattern(split)
     if not (proven or suspected):
         return Chance(proven, split, suspected=False, healing=None, passes=(), different=different)
     flakes += [failure for incident in split.chance for failure in incident.failures]
-    passes = _since(flakes, timeline.observations, jobs)
+    passes = _since(flakes, timeline, jobs)
     runs_before = max(split.runs - len(passes), split.flaked)
     return Chance(
         proven=proven,
@@ -88,40 +88,45 @@ def _is_pattern(split: Split) -> bool:
 def _own[T: (Contradiction, Stretch)](found: Sequence[T], config: AnalysisConfig) -> tuple[T, ...]:
     shared = [one for one in found if one.shared]
     if shared and len({commit for one in shared for commit in one.commits}) < config.shared_commits:
-        return tuple(one for one in found if not one.shared)
+        return tuple([one for one in found if not one.shared])
     return tuple(found)
 
 
 def _different(timeline: Timeline, config: AnalysisConfig) -> frozenset[str]:
     """Jobs that have not passed once since they began to fail, on enough commits, while other jobs passed."""
     jobs = {stretch.job for stretch in timeline.stretches}
-    return frozenset(job for job in jobs if _only_fails(job, timeline, config))
+    return frozenset([job for job in jobs if _only_fails(job, timeline, config)])
 
 
 def _only_fails(job: str, timeline: Timeline, config: AnalysisConfig) -> bool:
     failures = [failure for failure in timeline.failures if failure.run.job == job]
     commits = {failure.run.commit for failure in failures}
-    if len(commits) < config.broken_commits:
+    if len(commits) < config.broken_commits or _passed_since(failures[0], timeline):
         return False
-    begun = failures[0].run.order
-    passes = [observation for observation in timeline.observations if observation.passed]
-    if any(passed.run.job == job and passed.run.order >= begun for passed in passes):
-        return False
-    return len(commits & {passed.run.commit for passed in passes}) >= config.broken_commits
+    passed = [commit for commit in commits if any(colour & GREEN for colour in timeline.colours[commit].values())]
+    return len(passed) >= config.broken_commits
 
 
-def _runs(contradictions: Sequence[Contradiction], stretches: Sequence[Stretch]) -> set[int]:
-    return {failure.run.id for one in (*contradictions, *stretches) for failure in one.failures}
-
-
-def _since(
-    flakes: Sequence[Observation], observations: Sequence[Observation], jobs: set[str]
-) -> tuple[Observation, ...]:
-    last = max(flake.run.order for flake in flakes)
-    passes: list[Observation] = []
-    for observation in reversed(observations):
-        if observation.run.order <= last:
+def _passed_since(failure: Observation, timeline: Timeline) -> bool:
+    """Whether the failure's job passed in that run or a later one."""
+    begun, job = failure.run.order, failure.run.job
+    for observation in reversed(timeline.observations):
+        if observation.run.order < begun:
             break
-        if observation.run.job in jobs and not observation.failed:
-            passes.append(observation)
-    return tuple(reversed(passes))
+        if observation.passed and observation.run.job == job:
+            return True
+    return False
+
+
+def _ignored(timeline: Timeline, proven: Sequence[Contradiction], stretches: Sequence[Stretch], jobs: set[str]) -> int:
+    """Count the failures of these jobs that are no trials: those of other contradictions and stretches."""
+    if len(proven) == len(timeline.contradictions) and len(stretches) == len(timeline.stretches):
+        return 0
+    trials = {failure.run.id for one in (*proven, *stretches) for failure in one.failures}
+    return len([f for f in timeline.failures if f.run.job in jobs and f.run.id not in trials])
+
+
+def _since(flakes: Sequence[Observation], timeline: Timeline, jobs: set[str]) -> tuple[Observation, ...]:
+    last = max([flake.run.order for flake in flakes])
+    start = bisect_right(timeline.course.orders, last)
+    return tuple([o for o in timeline.observations[start:] if o.run.job in jobs and not o.failed])

@@ -1,20 +1,15 @@
 """Counts of a window, as pages show them."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 
+from flakeguard.analysis.course import Course
 from flakeguard.analysis.model import Counts, Observation
 from flakeguard.analysis.scoring import recent_failures
-
-_commit = attrgetter("run.commit")
-_branch = attrgetter("run.branch")
-_skipped = attrgetter("skipped")
-_outage = attrgetter("run.outage")
 
 
 def count(
     recent: Sequence[Observation],
-    counted: Sequence[Observation],
+    course: Course,
     marks: bytes,
     *,
     flaky_runs: int = 0,
@@ -24,22 +19,22 @@ def count(
 
     Args:
         recent: all observations of the window.
-        counted: those that count.
-        marks: their `executions`.
+        course: of those that count.
+        marks: the `executions` of those.
         flaky_runs: runs put down to chance.
         contradictions: places with both outcomes.
     """
     failed = marks.count(1)
     return Counts(
-        runs=len(counted),
+        runs=len(course.runs),
         executions=len(marks),
         passed=len(marks) - failed,
         failed=failed,
-        skipped=sum(map(_skipped, recent)),
-        outages=sum(map(_outage, recent)) if len(recent) > len(counted) else 0,
+        skipped=sum([observation.skipped for observation in recent]),
+        outages=sum([observation.run.outage for observation in recent]) if len(recent) > len(course.runs) else 0,
         flaky_runs=flaky_runs,
         contradictions=contradictions,
-        commits=len(set(map(_commit, counted))),
-        branches=len(set(map(_branch, counted))),
+        commits=len(course.commits),
+        branches=len(course.branches),
         recent_failures=recent_failures(marks),
     )

@@ -9,6 +9,7 @@ from flakeguard.analysis import evidence as evidences
 from flakeguard.analysis.chance import Chance, find_chance
 from flakeguard.analysis.config import DEFAULT_CONFIG, AnalysisConfig
 from flakeguard.analysis.counting import count
+from flakeguard.analysis.course import Course, Courses
 from flakeguard.analysis.model import (
     Analysis,
     BrokenStreak,
@@ -55,7 +56,9 @@ def evaluate_window(
     if known is not None:
         return known
     history = decoder.history(window)
-    analysis = evaluate(history, group=group, default_branch=default_branch, now=now, config=config)
+    analysis = evaluate(
+        history, group=group, default_branch=default_branch, now=now, config=config, courses=decoder.courses
+    )
     if not analysis.counts.failed:
         passing[window] = analysis
     return analysis
@@ -68,6 +71,7 @@ def evaluate(
     default_branch: str,
     now: datetime,
     config: AnalysisConfig = DEFAULT_CONFIG,
+    courses: Courses | None = None,
 ) -> Analysis:
     """Judge a test by its last runs.
 
@@ -78,17 +82,19 @@ def evaluate(
             newest run stands in.
         now: the clock; runs older than the lookback are ignored.
         config: thresholds.
+        courses: what is known of the runs of other histories, where there are any.
     """
     recent = _recent(history, now, config)
     counted = [observation for observation in recent if observation.counts]
+    course = (Courses() if courses is None else courses).of(counted)
     marks = executions(counted)
     if 1 not in marks:
-        return _quiet(recent, counted, config)
-    timeline = trace(counted, group)
-    main = _main(counted, default_branch)
+        return _quiet(recent, course, marks, config)
+    timeline = trace(counted, group, course)
+    main = default_branch if default_branch in course.branches else course.runs[-1].branch
     chance = find_chance(timeline, main, config)
     streaks = failing_ends(timeline, main, lambda failures: _is_broken(failures, chance, config), chance.different)
-    repair = _repair(timeline, main, chance.different, config)
+    repair = _repair(timeline, main, chance, config)
     facts = Facts(
         runs=len(counted),
         broken=any(streak.broken and streak.job is None and streak.branch == main for streak in streaks),
@@ -105,16 +111,10 @@ def _recent(history: History, now: datetime, config: AnalysisConfig) -> Sequence
     return history[max(start, len(history) - config.window_size) :]
 
 
-def _main(counted: Sequence[Observation], default_branch: str) -> str:
-    if any(observation.run.branch == default_branch for observation in counted):
-        return default_branch
-    return counted[-1].run.branch
-
-
-def _quiet(recent: Sequence[Observation], counted: Sequence[Observation], config: AnalysisConfig) -> Analysis:
-    facts = Facts(runs=len(counted))
+def _quiet(recent: Sequence[Observation], course: Course, marks: bytes, config: AnalysisConfig) -> Analysis:
+    facts = Facts(runs=len(course.runs))
     verdict, was = judge(facts, config)
-    counts = count(recent, counted, executions(counted))
+    counts = count(recent, course, marks)
     return Analysis(
         verdict=verdict,
         was=was,
@@ -168,11 +168,12 @@ def _predicted(failures: Sequence[Observation], chance: Chance) -> float:
     return predicted_failures(len(failures), chance.split.flaked - flaked, chance.split.runs - flaked)
 
 
-def _repair(timeline: Timeline, main: str, different: frozenset[str], config: AnalysisConfig) -> Repair | None:
-    if not any(stretch.branch == main for stretch in timeline.stretches):
+def _repair(timeline: Timeline, main: str, chance: Chance, config: AnalysisConfig) -> Repair | None:
+    if not [stretch for stretch in timeline.stretches if stretch.branch == main]:
         return None
-    series = [o for o in timeline.observations if o.run.branch == main and o.run.job not in different]
-    return last_repair(series, config)
+    if chance.healing is not None and not chance.healing.healed and len(timeline.observations) >= config.min_runs:
+        return None  # it flakes, which comes before every repair in verdict and reason alike
+    return last_repair(timeline, timeline.course.series(main, without=chance.different), config)
 
 
 def _analysis(facts: Facts, findings: _Findings, config: AnalysisConfig) -> Analysis:
@@ -181,7 +182,7 @@ def _analysis(facts: Facts, findings: _Findings, config: AnalysisConfig) -> Anal
     by_chance = facts.proven or is_suspected(facts, config)
     counts = count(
         findings.recent,
-        timeline.observations,
+        timeline.course,
         findings.marks,
         flaky_runs=chance.split.flaked if by_chance else 0,
         contradictions=len(timeline.contradictions),
@@ -237,7 +238,7 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     """Name the attempts: what the verdict stands on first, then everything else, newest first."""
     timeline, chance, limit = findings.timeline, findings.chance, config.evidence_limit
-    first = [evidences.of_streak(streak, timeline.observations) for streak in findings.streaks if streak.broken]
+    first = [evidences.of_streak(streak, timeline) for streak in findings.streaks if streak.broken]
     if was is Verdict.FLAKY and chance.passes:
         first.append(evidences.of_passes(chance.passes))
     elif was is Verdict.BROKEN and findings.repair is not None:
@@ -246,7 +247,7 @@ def _evidence(
             first.append(evidences.of_passes(findings.repair.last))
     rest = [evidences.of_contradiction(found) for found in timeline.contradictions[-limit:]]
     if chance.healing is not None:
-        rest += [evidences.of_stretch(found, timeline.observations) for found in chance.stretches[-limit:]]
-    rest += [evidences.of_difference(found, timeline.observations) for found in differences if found.lasting]
+        rest += [evidences.of_stretch(found, timeline) for found in chance.stretches[-limit:]]
+    rest += [evidences.of_difference(found, timeline) for found in differences if found.lasting]
     rest.sort(key=lambda piece: piece.at, reverse=True)
     return tuple((*first, *rest)[:limit])

@@ -7,6 +7,7 @@ from math import exp
 from flakeguard.analysis import evidence as evidences
 from flakeguard.analysis.chance import Chance, find_chance
 from flakeguard.analysis.config import DEFAULT_CONFIG, AnalysisConfig, PatternModel
+from flakeguard.analysis.course import Course
 from flakeguard.analysis.model import (
     GREEN,
     Answer,
@@ -20,7 +21,7 @@ from flakeguard.analysis.model import (
 )
 from flakeguard.analysis.odds import CERTAIN_OUTAGE, Sighting, weigh_causes
 from flakeguard.analysis.posterior import log_beta
-from flakeguard.analysis.timeline import is_shared, trace, trailing_red
+from flakeguard.analysis.timeline import Timeline, is_shared, trace, trailing_red
 
 _EVIDENCE = 3
 """Earlier flakes that an answer names."""
@@ -39,7 +40,7 @@ class _Scene:
         base_failures: those at its end that failed without a pass.
         commits: red commits in a row that the run's belongs to.
         ended: a later commit of the branch passed.
-        elsewhere: everything that counts, except this commit and the failures at the base's end, in every job:
+        elsewhere: everything that counts, except this commit and the failures at the base's end, in every job, traced:
             what the test's own flakiness is measured on.
     """
 
@@ -51,7 +52,7 @@ class _Scene:
     base_failures: Sequence[Observation]
     commits: int
     ended: bool
-    elsewhere: Sequence[Observation]
+    elsewhere: Timeline
 
 
 def explain(
@@ -81,8 +82,8 @@ def explain(
     if failing.run.outage:
         piece = evidences.both_sides(EvidenceKind.OUTAGE, [failing], shared=True)
         return Explanation(Answer.OUTAGE, CERTAIN_OUTAGE, "Most of the run failed together with it.", (piece,))
-    scene = _scene(failing, history, default_branch, base_commit)
-    chance = find_chance(trace(scene.elsewhere, group), default_branch, config)
+    scene = _scene(failing, history, group, default_branch, base_commit)
+    chance = find_chance(scene.elsewhere, default_branch, config)
     seen = _sighting(scene, chance, failing, group, default_branch, config)
     odds = weigh_causes(seen, config.pattern)
     answer = _answer(odds, config.answer_threshold)
@@ -92,7 +93,7 @@ def explain(
     return Explanation(answer, odds, _reason(answer, scene, seen), _evidence(answer, scene, chance, failing))
 
 
-def _scene(failing: Observation, history: History, default_branch: str, base_commit: str | None) -> _Scene:
+def _scene(failing: Observation, history: History, group: str, default_branch: str, base_commit: str | None) -> _Scene:
     run = failing.run
     counted = [o for o in history if o.counts and o.run.id != run.id]
     counted.append(failing)
@@ -102,7 +103,7 @@ def _scene(failing: Observation, history: History, default_branch: str, base_com
     beside, commits, ended = _beside(counted, run)
     every_base = _base(elsewhere, run, default_branch, base_commit)
     base = [observation for observation in every_base if observation.run.job == run.job] or every_base
-    base_failures = trailing_red(base)
+    base_failures = _end(base)
     judged = _ends(every_base) | {failure.run.id for failure in base_failures}
     return _Scene(
         run=run,
@@ -113,7 +114,7 @@ def _scene(failing: Observation, history: History, default_branch: str, base_com
         base_failures=base_failures,
         commits=commits,
         ended=ended,
-        elsewhere=[o for o in elsewhere if o.run.id not in judged],
+        elsewhere=trace([o for o in elsewhere if o.run.id not in judged], group),
     )
 
 
@@ -149,7 +150,12 @@ def _ends(base: Sequence[Observation]) -> set[int]:
     """Runs in which jobs fail at the end of the base."""
     jobs = {observation.run.job for observation in base if observation.failed}
     series = ([o for o in base if o.run.job == job] for job in jobs)
-    return {failure.run.id for observations in series for failure in trailing_red(observations)}
+    return {failure.run.id for observations in series for failure in _end(observations)}
+
+
+def _end(observations: Sequence[Observation]) -> list[Observation]:
+    """Failures on the last commits of these observations."""
+    return trailing_red(observations, Course.of(observations).all)
 
 
 def _sighting(
@@ -169,10 +175,10 @@ def _sighting(
     return Sighting(
         shared=is_shared([failing], group),
         on_main=on_main,
-        seen_before=bool(scene.elsewhere or base),
+        seen_before=bool(scene.elsewhere.observations or base),
         flaky=_flaky(scene, chance, config.pattern),
         flaked=chance.split.flaked,
-        runs=chance.split.runs or len(scene.elsewhere),
+        runs=chance.split.runs or len(scene.elsewhere.observations),
         failing_runs=max(len(here), 1),
         failing_retries=sum(failure.failed - 1 for failure in here),
         passing_runs=len(scene.passed),
@@ -193,7 +199,7 @@ def _flaky(scene: _Scene, chance: Chance, model: PatternModel) -> float:
     if chance.split.flaked:
         return chance.split.suspicion
     alpha, beta = model.rate_alpha, model.rate_beta
-    never = exp(log_beta(alpha, beta + len(scene.elsewhere)) - log_beta(alpha, beta))
+    never = exp(log_beta(alpha, beta + len(scene.elsewhere.observations)) - log_beta(alpha, beta))
     return model.flaky_prior * never / (model.flaky_prior * never + 1 - model.flaky_prior)
 
 

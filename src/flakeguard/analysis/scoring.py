@@ -6,7 +6,6 @@ divides the failure rate, nor interrupts a streak, nor takes one of the ten rece
 """
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 from flakeguard.analysis.config import ScoreWeights
 from flakeguard.analysis.model import Observation, Score, Severity
@@ -14,7 +13,6 @@ from flakeguard.analysis.model import Observation, Score, Severity
 RECENT_EXECUTIONS = 10
 _TRANSITION_MINIMUM = 3
 _FAIL = 1
-_marks = attrgetter("marks")
 # (score from which, or recent failures from which) a severity holds, worst first.
 _SEVERITIES = ((0.7, 5, Severity.CRITICAL), (0.5, 3, Severity.HIGH), (0.3, 2, Severity.MEDIUM))
 
@@ -23,7 +21,7 @@ NO_SCORE = Score(total=0.0, failure_rate=0.0, inconsistency=0.0, recency=0.0, br
 
 def executions(observations: Sequence[Observation]) -> bytes:
     """Return one byte per execution, oldest first: 0 passed, 1 failed or error; skips are left out."""
-    return b"".join(map(_marks, observations))
+    return b"".join([observation.marks for observation in observations])
 
 
 def score(observations: Sequence[Observation], marks: bytes, weights: ScoreWeights) -> Score:
@@ -62,7 +60,7 @@ def recency(marks: bytes) -> float:
     """Share of weight on failures among the last w ≤ 10 executions; the i-th newest weighs (w - i) / w."""
     newest_first = marks[: -RECENT_EXECUTIONS - 1 : -1]
     width = len(newest_first)
-    failing = sum(width - age for age, mark in enumerate(newest_first) if mark)
+    failing = sum([width - age for age, mark in enumerate(newest_first) if mark])
     return failing / (width * (width + 1) / 2) if width else 0.0
 
 

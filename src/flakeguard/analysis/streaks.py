@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.course import Series, rows
 from flakeguard.analysis.model import GREEN, RED, BrokenStreak, JobDifference, Observation
 from flakeguard.analysis.posterior import flake_rate, passes_until_improbable
-from flakeguard.analysis.timeline import Timeline, trailing_red
+from flakeguard.analysis.timeline import Timeline, only_red, trailing_red
 
 type Judge = Callable[[Sequence[Observation]], bool]
 """Says of the failures at the end of a series whether they make it broken."""
@@ -35,7 +36,7 @@ def is_conclusive(failures: Sequence[Observation], broken_commits: int) -> bool:
     They are on `broken_commits` commits; on fewer (the only ones since it began to fail) they have to be as many
     executions: one failure alone is not told from a flake.
     """
-    executions = sum(failure.failed for failure in failures)
+    executions = sum([failure.failed for failure in failures])
     return executions >= broken_commits or on_enough_commits(failures, broken_commits)
 
 
@@ -63,14 +64,13 @@ def failing_ends(
 
 
 def _branch_ends(timeline: Timeline, branch: str, judge: Judge, different: frozenset[str]) -> Iterator[BrokenStreak]:
-    series = [observation for observation in timeline.observations if observation.run.branch == branch]
-    whole = trailing_red([observation for observation in series if observation.run.job not in different])
+    whole = trailing_red(timeline.observations, timeline.course.series(branch, without=different))
     if whole:
         yield _streak(branch, None, whole, judge)
         return
     jobs = {s.job for s in timeline.stretches if s.branch == branch and s.after is None}
     for job in sorted(jobs):
-        failures = trailing_red([observation for observation in series if observation.run.job == job])
+        failures = trailing_red(timeline.observations, timeline.course.series(branch, job))
         if failures:
             yield _streak(branch, job, failures, judge)
 
@@ -89,37 +89,27 @@ def _streak(branch: str, job: str | None, failures: Sequence[Observation], judge
     )
 
 
-def last_repair(series: Sequence[Observation], config: AnalysisConfig) -> Repair | None:
+def last_repair(timeline: Timeline, series: Series, config: AnalysisConfig) -> Repair | None:
     """Return the last broken stretch of a branch that passes followed.
 
     Args:
-        series: the branch's observations that count, oldest first.
+        timeline: the failures.
+        series: the branch's runs.
         config: how long a stretch is broken, and the confidence that proves its repair.
     """
-    colours: dict[str, int] = {}
-    for observation in series:
-        commit = observation.run.commit
-        colours[commit] = colours.get(commit, 0) | observation.colour
-    begin = end = None
-    stretch: list[str] = []
-    order = list(colours)
-    for index, commit in enumerate(order):
-        if colours[commit] == RED:
-            stretch.append(commit)
-            continue
-        if stretch and is_conclusive(_of_commits(series, stretch), config.broken_commits):
-            begin, end = index - len(stretch), index
-        stretch = []
-    if begin is None or end is None:
-        return None
-    failures = _of_commits(series, order[begin:end])
-    after = _of_commits(series, order[end:])
-    return _repair(failures, after, config)
+    failing = {failure.run.commit for failure in timeline.failures} & series.ranks.keys()
+    red = [series.ranks[commit] for commit in failing if only_red(timeline.observations, series, commit)]
+    for row in reversed(rows(red)):
+        failures = _of_commits(timeline, series, row)
+        after = range(row.stop, len(series.commits))
+        if after and is_conclusive(failures, config.broken_commits):
+            return _repair(failures, _of_commits(timeline, series, after), config)
+    return None
 
 
-def _of_commits(series: Sequence[Observation], commits: Sequence[str]) -> list[Observation]:
-    wanted = set(commits)
-    return [observation for observation in series if observation.run.commit in wanted]
+def _of_commits(timeline: Timeline, series: Series, ranks: range) -> list[Observation]:
+    commits = series.commits[ranks.start : ranks.stop]
+    return [timeline.observations[index] for index in series.at(commits)]
 
 
 def _repair(failures: list[Observation], after: list[Observation], config: AnalysisConfig) -> Repair:
@@ -154,5 +144,4 @@ def job_differences(timeline: Timeline, broken_commits: int) -> tuple[JobDiffere
 def _lasting(timeline: Timeline, job: str, commits: Sequence[str], broken_commits: int) -> bool:
     if len(commits) < broken_commits:
         return False
-    run = dict.fromkeys(o.run.commit for o in timeline.observations if o.run.job == job)
-    return set(list(run)[-broken_commits:]) <= set(commits)
+    return set(timeline.course.series(job=job).commits[-broken_commits:]) <= set(commits)

@@ -12,12 +12,14 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any
 
+from flakeguard.analysis.course import Courses
 from flakeguard.analysis.model import Observation, Run
 from flakeguard.reports.model import Outcome
 
 ENTRY_BYTES = 6
 MAX_ATTEMPTS = 7
 _ENTRY = Struct("<IH")
+_WHOLE_ENTRY = Struct(f"{ENTRY_BYTES}s")
 _REDUCED = 1 << 15
 _ATTEMPT_BITS = 2
 _ONE_PASS = 0b100
@@ -133,7 +135,7 @@ def prune(window: bytes, cutoff: datetime, order_of: OrderOf) -> bytes:
 
 def known(window: bytes, runs: Container[int]) -> bytes:
     """Return the window without runs that are not among `runs` (deleted since)."""
-    if all(run_id in runs for run_id, _ in _ENTRY.iter_unpack(window)):
+    if not [run_id for run_id, _ in _ENTRY.iter_unpack(window) if run_id not in runs]:
         return window
     return b"".join(_ENTRY.pack(run_id, code) for run_id, code in _ENTRY.iter_unpack(window) if run_id in runs)
 
@@ -153,6 +155,7 @@ class Decoder(dict[bytes, Observation]):
     def __init__(self, runs: Mapping[int, Run]) -> None:
         """Decode with these runs; they must not change while the decoder lives."""
         super().__init__()
+        self.courses = Courses()
         self._runs = runs
         self._memories: list[tuple[tuple[object, ...], dict[bytes, Any]]] = []
 
@@ -175,9 +178,8 @@ class Decoder(dict[bytes, Observation]):
 
         Runs that are not known (deleted since) are left out.
         """
-        starts = range(len(window) - ENTRY_BYTES, -1, -ENTRY_BYTES)
+        oldest_first = [entry for (entry,) in _WHOLE_ENTRY.iter_unpack(window)][::-1]
         try:
-            return [self[window[at : at + ENTRY_BYTES]] for at in starts]
+            return [self[entry] for entry in oldest_first]
         except KeyError:
-            pieces = (window[at : at + ENTRY_BYTES] for at in starts)
-            return [self[piece] for piece in pieces if _ENTRY.unpack(piece)[0] in self._runs]
+            return [self[entry] for entry in oldest_first if _ENTRY.unpack(entry)[0] in self._runs]
