@@ -3,7 +3,7 @@
 A test has two windows: one of all branches, one of the default branch. The second is None while both hold the same.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -23,11 +23,9 @@ class Windows:
 
     def with_run(self, run: Run, code: int, default_branch: str, order_of: OrderOf, size: int) -> "Windows":
         """These windows with one more run."""
-        everywhere = merge(self.everywhere, run.id, code, order_of, size)
-        default = self.on_default
         if run.branch == default_branch:
-            default = merge(default, run.id, code, order_of, size)
-        return Windows.of(everywhere, default)
+            return self._each(lambda window: merge(window, run.id, code, order_of, size))
+        return Windows.of(merge(self.everywhere, run.id, code, order_of, size), self.on_default)
 
     @classmethod
     def of(cls, everywhere: bytes, default: bytes) -> "Windows":
@@ -41,11 +39,15 @@ class Windows:
 
     def since(self, cutoff: datetime, order_of: OrderOf) -> "Windows":
         """These windows without runs older than `cutoff`."""
-        return Windows.of(prune(self.everywhere, cutoff, order_of), prune(self.on_default, cutoff, order_of))
+        return self._each(lambda window: prune(window, cutoff, order_of))
 
     def among(self, runs: Container[int]) -> "Windows":
         """These windows without runs that are not among `runs` (deleted since)."""
-        return Windows.of(known(self.everywhere, runs), known(self.on_default, runs))
+        return self._each(lambda window: known(window, runs))
+
+    def _each(self, change: Callable[[bytes], bytes]) -> "Windows":
+        everywhere = change(self.everywhere)
+        return Windows.of(everywhere, everywhere if self.default is None else change(self.default))
 
     @cached_property
     def quiet(self) -> bool:
@@ -73,10 +75,9 @@ class Judge:
         """
         key = (windows.everywhere, windows.default, run.id, code)
         if (seen := self._merged.get(key)) is None:
-            grown = windows.among(self._runs).with_run(
-                run, code, self._default_branch, self._order_of, self._config.window_size
-            )
-            seen = self._merged[key] = self.pruned(grown)
+            size, cutoff = self._config.window_size, self._now - self._config.lookback
+            grown = windows.among(self._runs).with_run(run, code, self._default_branch, self._order_of, size)
+            seen = self._merged[key] = grown.since(cutoff, self._order_of)
         return seen
 
     def pruned(self, windows: Windows) -> Windows:
