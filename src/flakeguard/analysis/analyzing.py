@@ -18,7 +18,7 @@ import structlog
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.model import Run
 from flakeguard.analysis.outage import is_outage, mass_failures
-from flakeguard.analysis.repository import SQL, Judged, StoredState, load_runs, load_states, save
+from flakeguard.analysis.repository import SQL, Gain, Judged, StoredState, load_runs, load_states, save
 from flakeguard.analysis.states import Judge, rebuild
 from flakeguard.analysis.turns import turn
 from flakeguard.analysis.window import pack, run_ids
@@ -32,8 +32,7 @@ _BATCH_TESTS = 5_000
 _TOUCHED_TESTS = 2_500
 _TESTS_AT_A_STRETCH = 250  # some ten milliseconds
 _RECOMPUTE_TESTS = 250  # each brings every attempt of the lookback
-_OUTCOMES = tuple(Outcome)
-_PASSED, _FAILED, _ERROR, _ = map(int, _OUTCOMES)  # as the column has them
+_PASSED, _FAILED, _ERROR, _ = (f"{outcome:d}" for outcome in Outcome)  # as the column has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,32 +136,33 @@ async def _judge_batch(
 
 
 def _judge(judge: Judge, run: Run, state: StoredState, row: Any) -> Judged:
-    outcomes: list[int] = row["outcomes"]
-    known: list[int] = row["known_outcomes"] or []
-    counted = known + (row["new_outcomes"] or [])
-    windows = judge.merged(state.windows, run, _code(tuple(outcomes)))
-    return Judged(
-        state,
-        windows,
-        judge.judge(windows, state.group),
-        new_runs=int(bool(counted) and not known),
-        new_failures=int(_failed(counted) and not _failed(known)),
-        new_flakes=int(_flaked(counted) and not _flaked(known)),
-        duration_ms=row["duration_ms"],
+    _, outcomes, known, new, duration_ms = row
+    windows = judge.merged(state.windows, run, _code(outcomes))
+    return Judged(state, windows, judge.judge(windows, state.group), _gain(outcomes, known, new), duration_ms)
+
+
+@lru_cache(maxsize=4096)
+def _code(outcomes: str) -> int:
+    return pack([Outcome(int(digit)) for digit in outcomes])
+
+
+@lru_cache(maxsize=4096)
+def _gain(outcomes: str, known: str, new: str) -> Gain:
+    """What the new attempts of a run add, beside those of it that were counted before."""
+    counted = known + new
+    return Gain(
+        runs=int(bool(counted) and not known),
+        failures=int(_failed(counted) and not _failed(known)),
+        flakes=int(_flaked(counted) and not _flaked(known)),
         failed_now=_failed(outcomes),
     )
 
 
-@lru_cache(maxsize=4096)
-def _code(outcomes: tuple[int, ...]) -> int:
-    return pack([_OUTCOMES[number] for number in outcomes])
-
-
-def _failed(outcomes: Sequence[int]) -> bool:
+def _failed(outcomes: str) -> bool:
     return _FAILED in outcomes or _ERROR in outcomes
 
 
-def _flaked(outcomes: Sequence[int]) -> bool:
+def _flaked(outcomes: str) -> bool:
     return _PASSED in outcomes and _failed(outcomes)
 
 
@@ -205,10 +205,9 @@ async def _reanalyze_page(
     states = await load_states(connection, page)
     default_branch: str = project["default_branch"] if project else ""
     codes: dict[int, list[tuple[int, int]]] = {test: [] for test in page}
-    outcomes: list[int]
     if recompute:
         for test, run_id, outcomes in await connection.fetch(SQL["events_of_tests"], page, now - config.lookback):
-            codes[test].append((run_id, _code(tuple(outcomes))))
+            codes[test].append((run_id, _code(outcomes)))
     runs = await _runs_of(connection, states.values(), {run_id for pairs in codes.values() for run_id, _ in pairs})
     judge = Judge(runs, default_branch=default_branch, now=now, config=config)
     judged: list[Judged] = []

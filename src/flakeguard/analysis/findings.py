@@ -1,6 +1,5 @@
 """An analysis as JSON, for the row and the API: reason, evidence, counts. Pure."""
 
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -29,16 +28,21 @@ def findings(analysis: Analysis) -> Json:
 
 def evidence_as_json(piece: Evidence) -> Json:
     """One piece of evidence; attempts are [run id, number of the attempt, outcome]."""
-    return piece._asdict() | {
+    return {
+        "kind": piece.kind,
+        "commit": piece.commit,
+        "branch": piece.branch,
+        "job": piece.job,
         "failed": [[ref.run_id, ref.attempt, int(ref.outcome)] for ref in piece.failed],
         "passed": [[ref.run_id, ref.attempt, int(ref.outcome)] for ref in piece.passed],
         "at": piece.at.isoformat(),
+        "shared": piece.shared,
     }
 
 
 def _flat(value: BrokenStreak | Counts | JobDifference) -> Json:
     """The fields of a value that holds nothing deeper (`asdict` copies each, and this runs for every failing test)."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _time(moment: datetime | None) -> str | None:

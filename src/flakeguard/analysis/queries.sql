@@ -37,10 +37,11 @@ SELECT r.report_key FROM run_reports r JOIN ingestions i ON i.id = r.ingestion_i
 WHERE r.run_id = $1 AND i.state = 'analyzed'
 
 -- name: touched_tests
+-- Outcomes are digits, one for each attempt: arrays of them cost the driver four times as much.
 SELECT e.test_case_id,
-       array_agg(e.outcome ORDER BY e.report_key, e.position) AS outcomes,
-       array_agg(e.outcome) FILTER (WHERE e.report_key = ANY($4::bigint[])) AS known_outcomes,
-       array_agg(e.outcome) FILTER (WHERE e.report_key = ANY($2::bigint[])) AS new_outcomes,
+       string_agg(e.outcome::text, '' ORDER BY e.report_key, e.position) AS outcomes,
+       coalesce(string_agg(e.outcome::text, '') FILTER (WHERE e.report_key = ANY($4::bigint[])), '') AS known_outcomes,
+       coalesce(string_agg(e.outcome::text, '') FILTER (WHERE e.report_key = ANY($2::bigint[])), '') AS new_outcomes,
        sum(e.duration_ms)::real AS duration_ms
 FROM flake_events e
 WHERE e.run_id = $1
@@ -54,12 +55,14 @@ FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id
 WHERE s.test_case_id = ANY($1::bigint[])
 
 -- name: advance
+-- Most tests have the windows of many others: these are sent once, each with the places of its tests in $9 and $10.
 UPDATE flake_stats s SET
-    window_all = n.window_all, window_default = n.window_default, runs = n.runs,
-    lifetime_runs = s.lifetime_runs + n.new_runs, duration_ms = coalesce(n.duration_ms, s.duration_ms),
+    window_all = w.window_all, window_default = w.window_default, runs = w.runs,
+    lifetime_runs = s.lifetime_runs + w.new_runs, duration_ms = coalesce(n.duration_ms, s.duration_ms),
     first_seen_at = least(s.first_seen_at, $1), last_seen_at = greatest(s.last_seen_at, $1), analyzed_at = $2
-FROM unnest($3::bigint[], $4::bytea[], $5::bytea[], $6::integer[], $7::integer[], $8::real[])
-     AS n (test_case_id, window_all, window_default, runs, new_runs, duration_ms)
+FROM unnest($3::bytea[], $4::bytea[], $5::integer[], $6::integer[], $7::integer[], $8::integer[])
+     AS w (window_all, window_default, runs, new_runs, first, last)
+CROSS JOIN LATERAL unnest(($9::bigint[])[w.first:w.last], ($10::real[])[w.first:w.last]) AS n (test_case_id, duration_ms)
 WHERE s.test_case_id = n.test_case_id
 
 -- name: save
@@ -104,7 +107,7 @@ SELECT id, default_branch FROM projects WHERE id = $1
 SELECT test_case_id FROM flake_stats WHERE project_id = $1 AND test_case_id > $2 ORDER BY test_case_id LIMIT $3
 
 -- name: events_of_tests
-SELECT test_case_id, run_id, array_agg(outcome ORDER BY report_key, position) AS outcomes
+SELECT test_case_id, run_id, string_agg(outcome::text, '' ORDER BY report_key, position) AS outcomes
 FROM flake_events WHERE test_case_id = ANY($1::bigint[]) AND executed_at >= $2
 GROUP BY test_case_id, run_id
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
+from typing import NamedTuple
 
 from flakeguard.analysis.findings import findings
 from flakeguard.analysis.model import Analysis, Run, Verdict
@@ -11,10 +13,10 @@ from fluxbase.db import Connection, load
 
 SQL = load(__package__)
 JOB_SEPARATOR = "\x1f"
+_VERDICTS = {str(verdict): verdict for verdict in Verdict}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredState:
+class StoredState(NamedTuple):
     """What `flake_stats` says of a test before it is analysed again."""
 
     test_case_id: int
@@ -26,17 +28,26 @@ class StoredState:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What an analysis says of a test, and what the run adds to its lifetime counters."""
+class Gain:
+    """What a run adds to a test's lifetime counters, and whether it failed in it."""
+
+    runs: int = 0
+    failures: int = 0
+    flakes: int = 0
+    failed_now: bool = False
+
+
+NO_GAIN = Gain()
+
+
+class Judged(NamedTuple):
+    """What an analysis says of a test, and what the run adds; `duration_ms` is of the run."""
 
     state: StoredState
     windows: Windows
     analysis: Analysis
-    new_runs: int = 0
-    new_failures: int = 0
-    new_flakes: int = 0
+    gain: Gain = NO_GAIN
     duration_ms: float | None = None
-    failed_now: bool = False
 
     @property
     def unremarkable(self) -> bool:
@@ -78,15 +89,8 @@ async def load_states(connection: Connection, test_case_ids: Collection[int]) ->
     """What is known of these tests."""
     rows = await connection.fetch(SQL["states"], list(test_case_ids))
     return {
-        row["test_case_id"]: StoredState(
-            row["test_case_id"],
-            Windows(row["window_all"], row["window_default"]),
-            Verdict(row["verdict"]),
-            row["score"],
-            row["failures"],
-            row["test_group"],
-        )
-        for row in rows
+        test: StoredState(test, Windows(everywhere, default), _VERDICTS[verdict], score, failures, group)
+        for test, everywhere, default, verdict, score, failures, group in rows
     }
 
 
@@ -100,18 +104,11 @@ async def save(
     now: datetime,
 ) -> None:
     """Write what an analysis found; `executed_at` is the run's time, None when no run caused it."""
-    advancing = [one for one in judged if one.unremarkable and executed_at is not None]
-    others = [one for one in judged if not (one.unremarkable and executed_at is not None)]
+    advancing, others = list[Judged](), list[Judged]()
+    for one in judged:
+        (advancing if one.unremarkable and executed_at is not None else others).append(one)
     if advancing:
-        await connection.execute(
-            SQL["advance"], executed_at, now,
-            [one.state.test_case_id for one in advancing],
-            [one.windows.everywhere for one in advancing],
-            [one.windows.default for one in advancing],
-            [one.analysis.counts.runs for one in advancing],
-            [one.new_runs for one in advancing],
-            [one.duration_ms for one in advancing],
-        )  # fmt: skip
+        await connection.execute(SQL["advance"], executed_at, now, *_by_windows(advancing))
     if others:
         await connection.execute(SQL["save"], executed_at, now, *_columns(others))
     changed = [one for one in others if one.changed]
@@ -125,12 +122,30 @@ async def save(
         )  # fmt: skip
 
 
+def _by_windows(judged: Sequence[Judged]) -> list[Sequence[object]]:
+    """Columns of the distinct windows of tests that passed, each with the places (from 1) of its tests' columns."""
+    alike: dict[tuple[Windows, Gain], list[Judged]] = {}
+    for one in judged:
+        alike.setdefault((one.windows, one.gain), []).append(one)
+    lasts = list(accumulate([len(tests) for tests in alike.values()]))
+    return [
+        [windows.everywhere for windows, _ in alike],
+        [windows.default for windows, _ in alike],
+        [tests[0].analysis.counts.runs for tests in alike.values()],
+        [gain.runs for _, gain in alike],
+        [1, *(last + 1 for last in lasts[:-1])],
+        lasts,
+        [one.state.test_case_id for tests in alike.values() for one in tests],
+        [one.duration_ms for tests in alike.values() for one in tests],
+    ]
+
+
 def _columns(judged: Sequence[Judged]) -> list[list[object]]:
     return [list(column) for column in zip(*(_row(one) for one in judged), strict=True)]
 
 
 def _row(one: Judged) -> tuple[object, ...]:
-    analysis, score, posterior = one.analysis, one.analysis.score, one.analysis.posterior
+    analysis, score, posterior, gain = one.analysis, one.analysis.score, one.analysis.posterior, one.gain
     return (
         one.state.test_case_id, one.windows.everywhere, one.windows.default,
         str(analysis.verdict), str(analysis.severity),
@@ -138,5 +153,5 @@ def _row(one: Judged) -> tuple[object, ...]:
         posterior and posterior.low, posterior and posterior.mean, posterior and posterior.high,
         analysis.counts.runs, analysis.counts.failed, findings(analysis),
         {"names": list(analysis.broken_branches)},  # a bare list would be one more dimension of the parameter's array
-        one.new_runs, one.new_failures, one.new_flakes, one.duration_ms, one.failed_now,
+        gain.runs, gain.failures, gain.flakes, one.duration_ms, gain.failed_now,
     )  # fmt: skip
