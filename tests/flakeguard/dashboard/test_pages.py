@@ -173,3 +173,9 @@ async def test_texts_from_reports_are_escaped(ada, resources, seeded) -> None:
         text = (await ada.get(path)).text
         assert "<script>alert" not in text
         assert "<img src=x" not in text
+
+
+async def test_who_pastes_the_snippet_is_told_where_its_package_comes_from(ada, project) -> None:
+    page = (await ada.get(f"/projects/{project.id}/setup")).text
+    assert "pipx run --spec flakeguard-suite" in page
+    assert "is not on PyPI" in page
