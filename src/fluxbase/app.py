@@ -12,6 +12,8 @@ from fluxbase.jobs.admin_routes import router as jobs_admin_router
 from fluxbase.jobs.routes import router as jobs_router
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.health import installed_version
+from fluxbase.realtime.routes import router as realtime_router
+from fluxbase.realtime.service import running_realtime
 from fluxbase.resources import Addresses, open_resources
 from fluxbase.service_keys.routes import router as service_keys_router
 from fluxbase.settings import Settings
@@ -23,8 +25,9 @@ _ROUTERS = (
     service_keys_router,
     jobs_router,
     jobs_admin_router,
+    realtime_router,
 )
-_RUNNING: tuple[Running, ...] = (jobs_in_process,)
+_RUNNING: tuple[Running, ...] = (jobs_in_process, running_realtime)
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:

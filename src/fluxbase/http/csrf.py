@@ -35,7 +35,7 @@ class CsrfProtection:
 
     def __init__(self, app: ASGIApp, *, public_url: str | None = None, origin_only: Sequence[str] = ()) -> None:
         self.app = app
-        self._public_origin = _origin_of(public_url) if public_url else None
+        self._public_url = public_url
         self._origin_only = frozenset(origin_only)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,21 +45,27 @@ class CsrfProtection:
             return
         headers = Headers(scope=scope)
         if not any(name in headers for name in CARRIERS):
-            self._check_origin(headers)
+            check_origin(headers, self._public_url)
         # Only Authorization makes the session's cookie count nothing; what exempts and what identifies must agree.
         token = None if "authorization" in headers else session_token(HTTPConnection(scope))
         if token is not None and scope["path"] not in self._origin_only:
             receive = await _check_token(scope, headers, receive, token)
         await self.app(scope, receive, send)
 
-    def _check_origin(self, headers: Headers) -> None:
-        origin = headers.get("origin")
-        if origin is not None:
-            own = {self._public_origin, _host_of(headers)}
-            if _origin_of(origin) not in own and urlsplit(origin).netloc.lower() not in own:
-                raise CsrfError
-        elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+
+def check_origin(headers: Headers, public_url: str | None) -> None:
+    """Make sure that a browser's request comes from our own pages; what is no browser says nothing of origins.
+
+    Raises:
+        CsrfError: It comes from somewhere else.
+    """
+    origin = headers.get("origin")
+    if origin is not None:
+        own = {_origin_of(public_url) if public_url else None, _host_of(headers)}
+        if _origin_of(origin) not in own and urlsplit(origin).netloc.lower() not in own:
             raise CsrfError
+    elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise CsrfError
 
 
 def _host_of(headers: Headers) -> str | None:

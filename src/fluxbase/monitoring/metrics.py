@@ -28,6 +28,7 @@ class Metrics:
         self._declare_http()
         self._declare_auth()
         self.jobs = JobMetrics(self.registry)
+        self._declare_realtime()
         uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
         uptime.set_function(lambda: time.monotonic() - self._started)
 
@@ -59,6 +60,18 @@ class Metrics:
         )
         self.rate_limit_hits = Counter(
             "fluxbase_rate_limit_hits", "Requests refused with 429.", ("limit",), registry=self.registry
+        )
+
+    def _declare_realtime(self) -> None:
+        names = ("fluxbase_realtime_connections", "fluxbase_realtime_channels", "fluxbase_realtime_subscriptions")
+        self.realtime_connections = Gauge(names[0], "Open sockets.", registry=self.registry)
+        self.realtime_channels = Gauge(names[1], "Channels with a member.", registry=self.registry)
+        self.realtime_subscriptions = Gauge(names[2], "Subscriptions to tables.", registry=self.registry)
+        self.realtime_messages = Counter(
+            "fluxbase_realtime_messages", "Messages written to sockets.", registry=self.registry
+        )
+        self.realtime_slow_clients = Counter(
+            "fluxbase_realtime_slow_clients", "Sockets dropped because they did not read.", registry=self.registry
         )
 
     def watch_pool(self, state: Any) -> None:

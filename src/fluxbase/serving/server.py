@@ -12,6 +12,8 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from fluxbase.realtime.transport import WEBSOCKET_OPTIONS
+
 _GRACE_SECONDS = 5
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 _LOOK_FOR_PARENT_SECONDS = 1.0
@@ -60,7 +62,7 @@ def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS, **WEBSOCKET_OPTIONS,
     )  # fmt: skip
 
 

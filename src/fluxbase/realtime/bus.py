@@ -1,0 +1,86 @@
+"""Server processes tell each other of broadcasts and presence, through Redis. Nothing is stored there."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from fluxbase.realtime.errors import BusDownError
+from fluxbase.resources import Addresses
+
+logger = structlog.get_logger(__name__)
+
+type Message = Mapping[str, Any]
+type Hear = Callable[[str, Message], Awaitable[None] | None]
+
+_POLL_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.0
+_RETRY_SECONDS = 1.0
+
+
+def bus_name(addresses: Addresses) -> str:
+    """The channel of an installation: processes of other databases may use the same Redis."""
+    database = urlsplit(addresses.runtime_dsn).path.lstrip("/")
+    digest = hashlib.sha256(f"{addresses.secret}:{database}".encode()).hexdigest()[:16]
+    return f"fluxbase:realtime:{digest}"
+
+
+class Bus:
+    """One process' end. `hear` gets every other process' messages, with the sender's id."""
+
+    def __init__(self, redis: Redis, name: str, hear: Hear) -> None:
+        self.process = uuid4().hex
+        self._redis = redis
+        self._name = name
+        self._hear = hear
+        self.connected = asyncio.Event()
+
+    async def publish(self, message: Message) -> None:
+        """Tell the others.
+
+        Raises:
+            BusDownError: Redis did not take it.
+        """
+        text = json.dumps({"from": self.process, **message})
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._redis.publish(self._name, text)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.warning("other processes not reached", error=f"{type(error).__name__}: {error}")
+            raise BusDownError from error
+
+    async def run(self) -> None:
+        """Listen until cancelled; comes back by itself when Redis does."""
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.warning("connection closed", channel=self._name, error=f"{type(error).__name__}: {error}")
+            self.connected.clear()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub() as subscription:  # pyright: ignore[reportUnknownMemberType] -- redis-py's kwargs are untyped
+            await subscription.subscribe(self._name)  # pyright: ignore[reportUnknownMemberType] -- the same
+            while True:
+                message: dict[str, Any] | None = await subscription.get_message(timeout=_POLL_SECONDS)  # pyright: ignore[reportUnknownVariableType] -- the same
+                if message is None:
+                    await subscription.ping()  # pyright: ignore[reportUnknownMemberType] -- the same; finds out that the other end is gone
+                elif message["type"] == "subscribe":
+                    self.connected.set()
+                elif message["type"] == "message":
+                    await self._take(message["data"])
+
+    async def _take(self, text: str) -> None:
+        message = json.loads(text)
+        if message["from"] != self.process:
+            outcome = self._hear(message["from"], message)
+            if outcome is not None:
+                await outcome

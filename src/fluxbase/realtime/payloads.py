@@ -1,0 +1,57 @@
+"""The JSON of changes, made once for all listeners with equal rights."""
+
+import json
+from collections.abc import Mapping
+
+from fluxbase.realtime.events import Change, Version
+from fluxbase.realtime.filters import Kind
+from fluxbase.realtime.tables import LiveTable
+
+
+def row_payload(
+    table: LiveTable, operation: str, change: Change, record: Version | None, old_record: Version | None
+) -> str:
+    """`{"type", "schema", "table", "at", "record", "old_record"}`, with the columns that the role may read."""
+    return (
+        f'{{"type":"{operation}","schema":{json.dumps(table.schema)},"table":{json.dumps(table.name)},'
+        f'"at":"{change.at.isoformat()}","record":{_row(table, record)},"old_record":{_row(table, old_record)}}}'
+    )
+
+
+def _row(table: LiveTable, version: Version | None) -> str:
+    if version is None:
+        return "null"
+    if table.is_whole:
+        return version.text  # PostgreSQL's own JSON, untouched
+    return _without(version, table.readable)
+
+
+def _without(version: Version, readable: Mapping[str, Kind]) -> str:
+    # Numbers stay the text that PostgreSQL wrote.
+    parts: dict[str, _Raw] = json.loads(version.text, parse_float=_Raw, parse_int=_Raw)
+    return _dump({name: value for name, value in parts.items() if name in readable})
+
+
+class _Raw(str):
+    """A number's text."""
+
+    __slots__ = ()
+
+
+def _dump(value: object) -> str:
+    match value:
+        case _Raw():
+            return str(value)
+        case dict():
+            pairs = (f"{json.dumps(name)}:{_dump(item)}" for name, item in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- JSON
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join(_dump(item) for item in value)}]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- JSON
+        case _:
+            return json.dumps(value)
+
+
+def bulk_payload(table: LiveTable | tuple[str, str], reason: str, details: Mapping[str, object]) -> str:
+    """`{"schema", "table", "reason", …}`: read the table again, for `reason`."""
+    schema, name = table if isinstance(table, tuple) else (table.schema, table.name)
+    return json.dumps({"schema": schema, "table": name, "reason": reason, **details})

@@ -1,0 +1,158 @@
+"""Reads the change table: whatever the last snapshot did not see and this one does, so nothing is skipped.
+
+Ids are given out when a statement runs and become visible when its transaction commits, which is another order; a
+reader that remembers the highest id it saw loses what commits late. So the position is a snapshot. Rows of a
+transaction are new when it was running, or not begun, in the last snapshot, and is over in the next. Among the new ones
+ids order the changes of any one row as they happened, because the second writer of a row waits for the first to commit.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import asyncpg
+import structlog
+
+from fluxbase.db import SERVICE, Database
+from fluxbase.db.listener import Listener
+from fluxbase.realtime.dispatch import Delivery, Dispatcher
+from fluxbase.realtime.events import Change, ChangeType, Version
+from fluxbase.realtime.hub import Hub
+from fluxbase.realtime.retention import RETENTION_SECONDS
+from fluxbase.realtime.tables import SQL
+
+logger = structlog.get_logger(__name__)
+
+CHANNEL = "fluxbase_changes"
+PAGE = 500
+_LOOK_ANYWAY_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+_OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Reader:
+    """Follows the change table of one database for one process."""
+
+    def __init__(self, database: Database, dsn: str, hub: Hub, dispatcher: Dispatcher) -> None:
+        self._database = database
+        self._hub = hub
+        self._dispatcher = dispatcher
+        self._dsn = dsn
+        self._wake = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._snapshot: str | None = None
+        self._upper: str | None = None
+        self._last_id = 0
+        self._read_at = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.listening = False
+
+    async def start(self) -> None:
+        """Begin after what is committed now."""
+        async with self._database.transaction(SERVICE) as connection:
+            self._snapshot = await connection.fetchval(SQL["current_snapshot"])
+        self._read_at = time.monotonic()
+        self._run()
+
+    def _run(self) -> None:
+        listener = Listener(self._dsn, CHANNEL, self._hear)
+        self._tasks = [
+            asyncio.create_task(listener.run(), name="realtime listener"),
+            asyncio.create_task(self._follow(), name="realtime reader"),
+        ]
+
+    async def stop(self) -> None:
+        """Stop listening; the position is kept."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks, self.listening = [], False
+
+    async def restart(self) -> None:
+        """Listen on a new connection, from where the old one had come to."""
+        await self.stop()
+        self._run()
+
+    def _hear(self, _payload: str) -> None:
+        self.listening = True
+        self._wake.set()
+
+    async def settled(self) -> None:
+        """Wait for a read under way, which does not know yet of a topic that was added to the hub just now."""
+        async with self._reading:
+            pass
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self._read_all()
+            except _OUTAGES as error:
+                logger.warning(
+                    "changes not read", error=f"{type(error).__name__}: {error}", retry_seconds=_RETRY_SECONDS
+                )
+                await asyncio.sleep(_RETRY_SECONDS)
+            except Exception:  # a fault of ours in one change must not end all the others
+                logger.exception("changes skipped")
+                self._skip()
+            else:
+                await self._wait()
+
+    def _skip(self) -> None:
+        """Go on behind what cannot be handed over, and let everybody read their tables again."""
+        if self._upper is not None:
+            self._snapshot, self._upper, self._last_id = self._upper, None, 0
+        self._dispatcher.tell_of_gap()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_LOOK_ANYWAY_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass  # a wake-up may be lost with its connection
+        self._wake.clear()
+
+    async def _read_all(self) -> None:
+        async with self._reading:
+            while changes := await self._page():
+                await self._give(changes, await self._dispatcher.judge(changes))
+                if len(changes) < PAGE:
+                    break
+            self._snapshot, self._upper, self._last_id = self._upper, None, 0
+
+    async def _page(self) -> list[Change]:
+        """The next changes up to a snapshot that stays the same until all of them were given, whatever interrupts."""
+        async with self._database.transaction(SERVICE) as connection:
+            topics = self._hub.topics()
+            if self._upper is None:
+                self._upper = await connection.fetchval(SQL["current_snapshot"])
+                self._notice_gap(time.monotonic())
+            if not topics:
+                return []
+            rows = await connection.fetch(
+                SQL["changes_since"], self._snapshot, self._upper, self._last_id, topics, PAGE
+            )
+        return [_change(row) for row in rows]
+
+    def _notice_gap(self, now: float) -> None:
+        if now - self._read_at > RETENTION_SECONDS:
+            logger.warning("changes may have been missed", seconds=round(now - self._read_at))
+            self._dispatcher.tell_of_gap()
+        self._read_at = now
+
+    async def _give(self, changes: Sequence[Change], deliveries: Sequence[list[Delivery]]) -> None:
+        for change, some in zip(changes, deliveries, strict=True):
+            # First the position, then the events: whoever cancels in between must not cause them twice.
+            self._last_id = change.id
+            await self._dispatcher.hand_over(some)
+
+
+def _change(row: asyncpg.Record) -> Change:
+    return Change(
+        id=row["id"],
+        topic=row["topic"],
+        type=ChangeType(row["type"]),
+        at=row["at"],
+        record=Version(row["record"]) if row["record"] is not None else None,
+        old_record=Version(row["old_record"]) if row["old_record"] is not None else None,
+        details=row["details"],
+    )

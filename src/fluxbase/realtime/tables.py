@@ -1,0 +1,124 @@
+"""Tables that go live, and what a role may read of them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fluxbase.db import SERVICE, Claims, Connection, Database, load
+from fluxbase.errors import InvalidRequestError
+from fluxbase.realtime.errors import TableNotLiveError
+from fluxbase.realtime.filters import Kind, kind_of
+
+SQL = load(__package__)
+EVENTS = ("INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class EnabledTable:
+    """A table with triggers, and the events that they write."""
+
+    schema: str
+    name: str
+    events: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The public shape."""
+        return {"schema": self.schema, "table": self.name, "events": list(self.events)}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTable:
+    """A table as one role sees it.
+
+    Attributes:
+        condition: The policies for SELECT as one expression; `true` and `false` need no question.
+        readable: The columns that the role may read; their kinds say how they compare.
+        is_whole: Whether these are all.
+        policy_columns: What the condition reads of a row; None when it may read anything.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    topic: str
+    condition: str
+    events: frozenset[str]
+    readable: Mapping[str, Kind]
+    is_whole: bool
+    policy_columns: tuple[str, ...] | None
+
+
+async def enabled_tables(
+    connection: Connection, schema: str | None = None, name: str | None = None
+) -> list[EnabledTable]:
+    """All tables with triggers, or the one that is named."""
+    return [_enabled(row) for row in await connection.fetch(SQL["live_tables"], schema, name)]
+
+
+def _enabled(row: Any) -> EnabledTable:
+    return EnabledTable(row["schema"], row["name"], tuple(event for event in EVENTS if event in row["events"]))
+
+
+async def set_events(connection: Connection, schema: str, name: str, events: Sequence[str]) -> None:
+    """Give a table the triggers for `events`, and take all others; none at all when it is empty.
+
+    Raises:
+        TableNotLiveError: There is no such table.
+        InvalidRequestError: An event is none of INSERT, UPDATE and DELETE.
+    """
+    if unknown := [event for event in events if event not in EVENTS]:
+        raise InvalidRequestError(f"Events are INSERT, UPDATE and DELETE, not {', '.join(unknown)}.")
+    oid = await connection.fetchval(SQL["find_table"], schema, name)
+    if oid is None:
+        raise TableNotLiveError(f"There is no table {schema}.{name}.")
+    await connection.execute(SQL["set_events"], oid, list(events))
+
+
+class Tables:
+    """Descriptions of tables by role, remembered for `ttl_seconds`: that long a change of rights may take to hold."""
+
+    def __init__(self, database: Database, *, ttl_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._known: dict[tuple[str, str, str], tuple[float, LiveTable | None]] = {}
+
+    async def find(self, role: str, schema: str, name: str, *, fresh: bool = False) -> LiveTable | None:
+        """The table as `role` sees it; None when it does not exist or the role may read nothing of it."""
+        key = (role, schema, name)
+        until, table = self._known.get(key, (0.0, None))
+        if fresh or until <= self._clock():
+            table = await self._describe(role, schema, name)
+            self._known[key] = (self._clock() + self._ttl_seconds, table)
+        return table
+
+    def forget(self) -> None:
+        """Look anew at the next question."""
+        self._known.clear()
+
+    async def _describe(self, role: str, schema: str, name: str) -> LiveTable | None:
+        async with self._database.transaction(Claims(role)) as connection:
+            row = await connection.fetchrow(SQL["describe"], schema, name)
+        return _table(row, schema, name) if row is not None and row["readable"] else None
+
+
+def _table(row: Any, schema: str, name: str) -> LiveTable:
+    readable: dict[str, str] = row["readable"]
+    return LiveTable(
+        oid=row["oid"],
+        schema=schema,
+        name=name,
+        topic=row["topic"],
+        condition=row["condition"],
+        events=frozenset(row["events"]),
+        readable={column: kind_of(type_name) for column, type_name in readable.items()},
+        is_whole=len(readable) == row["columns"],
+        policy_columns=None if row["opaque"] else tuple(row["policy_columns"]),
+    )
+
+
+async def list_enabled(database: Database) -> list[EnabledTable]:
+    """All tables with triggers."""
+    async with database.transaction(SERVICE) as connection:
+        return await enabled_tables(connection)

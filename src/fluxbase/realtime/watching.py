@@ -1,0 +1,150 @@
+"""Ends connections that may not go on: sessions ended, tokens expired, clients too slow, channels no longer theirs."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from fluxbase.auth.callers import Caller
+from fluxbase.db import SERVICE
+from fluxbase.db.listener import Listener
+from fluxbase.realtime import protocol
+from fluxbase.realtime.channels import Access, access_to
+from fluxbase.realtime.connection import SLOW, TRY_AGAIN_LATER, UNAUTHENTICATED, Connection
+from fluxbase.realtime.events import Expelled
+from fluxbase.realtime.hub import Hub
+from fluxbase.realtime.registry import Registry
+from fluxbase.realtime.subscribing import Subscribing
+from fluxbase.realtime.tables import SQL
+from fluxbase.resources import Resources
+from fluxbase.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+SESSIONS_CHANNEL = "fluxbase_sessions"
+SESSION_ENDED, TOKEN_EXPIRED = "session ended", "access token expired"
+_LOOK_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 30.0
+_SESSIONS_SECONDS = 30.0
+_OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Watch:
+    """Looks once a second at what needs no database, and more rarely at what does."""
+
+    def __init__(
+        self, resources: Resources, settings: Settings, registry: Registry, hub: Hub, subscribing: Subscribing
+    ) -> None:
+        self._resources = resources
+        self._registry = registry
+        self._hub = hub
+        self._subscribing = subscribing
+        self._slow_seconds = settings.realtime_slow_client_timeout.total_seconds()
+        self._rights_seconds = max(settings.realtime_rls_cache_ttl.total_seconds(), _LOOK_SECONDS)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        due = dict.fromkeys(("heartbeat", "sessions", "members"), time.monotonic())
+        every = {"heartbeat": _HEARTBEAT_SECONDS, "sessions": _SESSIONS_SECONDS, "members": self._rights_seconds}
+        due = {name: at + every[name] for name, at in due.items()}
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.close_slow(time.monotonic())
+            self.close_expired(self._resources.now().timestamp())
+            for name in [name for name, at in due.items() if at <= time.monotonic()]:
+                due[name] = time.monotonic() + every[name]
+                await self._look(name)
+
+    async def _look(self, name: str) -> None:
+        try:
+            match name:
+                case "heartbeat":
+                    for connection in self._registry:
+                        connection.send(protocol.HEARTBEAT)
+                case "sessions":
+                    await self.close_ended_sessions()
+                case _:
+                    await self.expel_former_members()
+        except _OUTAGES as error:
+            logger.warning("connections not checked", what=name, error=f"{type(error).__name__}: {error}")
+
+    def close_slow(self, now: float) -> None:
+        """Drop clients that have been slow for too long."""
+        for connection in self._registry:
+            since = connection.outbox.slow_since
+            if since is not None and now - since > self._slow_seconds:
+                connection.close(TRY_AGAIN_LATER, SLOW)
+
+    def close_expired(self, now: float) -> None:
+        """End connections whose access token ended without a new one."""
+        for connection in self._registry:
+            if connection.expires_at is not None and connection.expires_at <= now:
+                connection.close(UNAUTHENTICATED, TOKEN_EXPIRED)
+
+    async def listen_for_sessions(self) -> None:
+        """Hear of ended sessions as they end, until cancelled."""
+        await Listener(self._resources.addresses.runtime_dsn, SESSIONS_CHANNEL, self.hear_sessions).run()
+
+    async def hear_sessions(self, payload: str) -> None:
+        """Take a JSON array of ids of sessions that ended; the empty text means that any may have."""
+        try:
+            ended = {str(one) for one in json.loads(payload)} if payload else set[str]()
+        except (ValueError, TypeError):
+            ended = set[str]()
+        if ended:
+            self._close_sessions(ended)
+            return
+        try:
+            await self.close_ended_sessions()
+        except _OUTAGES as error:  # the look every 30 seconds makes up for it
+            logger.warning("connections not checked", what="sessions", error=f"{type(error).__name__}: {error}")
+
+    async def close_ended_sessions(self) -> None:
+        """Ask which sessions of this process' connections are over, and close these."""
+        ids = {session for one in self._registry if (session := one.caller.session_id) is not None}
+        if ids:
+            self._close_sessions(await self.ended_sessions(ids))
+
+    async def ended_sessions(self, ids: Iterable[UUID]) -> set[str]:
+        """Those of `ids` that are over."""
+        async with self._resources.database.transaction(SERVICE) as connection:
+            rows = await connection.fetch(SQL["ended_sessions"], list(ids))
+        return {str(row["id"]) for row in rows}
+
+    def _close_sessions(self, ended: set[str]) -> None:
+        for connection in self._registry:
+            if connection.caller.session_id is not None and str(connection.caller.session_id) in ended:
+                connection.close(UNAUTHENTICATED, SESSION_ENDED)
+
+    async def expel_former_members(self) -> None:
+        """Take connections out of private channels whose member they no longer are."""
+        inside = [
+            (connection, channel, connection.caller.user_id)
+            for connection in self._registry
+            for channel in connection.channels
+            if connection.caller.user_id is not None and access_to(channel, connection.caller) is Access.MEMBERS
+        ]
+        if not inside:
+            return
+        members = await self._subscribing.memberships({(channel, user) for _, channel, user in inside})
+        self._expel((connection, channel) for connection, channel, user in inside if (channel, user) not in members)
+
+    def expel_refused(self, connection: Connection) -> None:
+        """After a change of who it is: out of the channels that are not its own."""
+        self._expel(
+            (connection, channel) for channel in tuple(connection.channels) if _is_refused(channel, connection.caller)
+        )
+
+    def _expel(self, whom: Iterable[tuple[Connection, str]]) -> None:
+        for connection, channel in list(whom):
+            connection.channels.discard(channel)
+            self._hub.leave(connection, channel)
+            connection.deliver(Expelled(channel, f"You are no longer a member of {channel}."))
+
+
+def _is_refused(channel: str, caller: Caller) -> bool:
+    return access_to(channel, caller) is Access.REFUSED

@@ -1,0 +1,119 @@
+"""Fluxbase on a real port, and clients on real sockets."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import uvicorn
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from fluxbase.app import create_app
+from fluxbase.auth.access_tokens import issue_for_role
+from fluxbase.realtime.service import Realtime
+from fluxbase.resources import utc_now
+from fluxbase.serving import server_config
+
+PATIENCE = 10
+
+
+class Site:
+    """A running server process, as far as a test can tell."""
+
+    def __init__(self, app, port, addresses):
+        self.app = app
+        self.port = port
+        self.addresses = addresses
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def realtime(self) -> Realtime:
+        return self.app.state.realtime
+
+    @property
+    def service_token(self) -> str:
+        return issue_for_role(self.addresses.secret, "service_role", now=utc_now(), lifetime=timedelta(hours=1))
+
+    @asynccontextmanager
+    async def client(self, token=None, *, path="/realtime", headers=None):
+        query = f"?token={token}" if token else ""
+        async with connect(
+            f"ws://127.0.0.1:{self.port}{path}{query}", additional_headers=headers, compression=None, proxy=None,
+            ping_interval=None, max_size=None,
+        ) as socket:  # fmt: skip
+            yield Client(socket)
+
+
+class Client:
+    """One socket; messages are taken by their type, others wait."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.waiting = []
+        self._ref = 0
+
+    async def send(self, **message):
+        await self.socket.send(json.dumps(message))
+
+    async def take(self, *kinds):
+        for message in self.waiting:
+            if message["type"] in kinds:
+                self.waiting.remove(message)
+                return message
+        while True:
+            message = json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+            if message["type"] in kinds:
+                return message
+            self.waiting.append(message)
+
+    async def ask(self, **message):
+        """Send a request and return its answer, an ack or an error."""
+        self._ref += 1
+        await self.send(ref=self._ref, **message)
+        while (answer := await self.take("ack", "error")).get("ref") != self._ref:
+            self.waiting.append(answer)
+        return answer
+
+    async def subscribe(self, table, channel="changes", **config):
+        answer = await self.ask(type="subscribe", channel=channel, config={"table": table, **config})
+        assert answer["type"] == "ack", answer
+        return answer["payload"]["subscription_id"]
+
+    async def join(self, channel, **config):
+        answer = await self.ask(type="subscribe", channel=channel, config=config)
+        assert answer["type"] == "ack", answer
+
+    async def change(self):
+        return (await self.take("postgres_changes"))["payload"]
+
+    async def nothing(self):
+        """Everything that was sent before this question has come; none of it is a change, bulk or broadcast."""
+        await self.ask(type="heartbeat_that_is_unknown")
+        told = [one for one in self.waiting if one["type"] not in ("heartbeat", "ack", "error")]
+        assert told == []
+
+    async def closed(self):
+        """The code and the reason with which the server closes."""
+        with suppress(ConnectionClosed):
+            while True:
+                self.waiting.append(json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE)))
+        return self.socket.close_code, self.socket.close_reason
+
+
+@asynccontextmanager
+async def serving(settings, addresses):
+    app = create_app(settings, addresses)
+    server = uvicorn.Server(server_config(app, "127.0.0.1", 0))
+    server.install_signal_handlers = lambda: None
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Site(app, port, addresses)
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, PATIENCE)
