@@ -27,7 +27,11 @@ _ROUTERS = (
     jobs_admin_router,
     realtime_router,
 )
+<<<<<<< HEAD
 _RUNNING: tuple[Running, ...] = (jobs_in_process, running_realtime)
+=======
+_RUNNING: tuple[Running, ...] = (watched, jobs_in_process)
+>>>>>>> b6081ec (Count transactions and statements, and tell every answer how many requests are left)
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:

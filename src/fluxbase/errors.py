@@ -1,7 +1,5 @@
 """Errors that Fluxbase raises on purpose. One table in `fluxbase.http.errors` maps them to statuses."""
 
-from collections.abc import Mapping
-
 
 class FluxbaseError(Exception):
     """Base of all: `code` is stable and for machines, the text says what happened and what to do."""
@@ -67,12 +65,9 @@ class RateLimitError(FluxbaseError):
 
     code = "rate_limit_exceeded"
 
-    def __init__(
-        self, message: str = "", *, retry_after_seconds: int, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, message: str = "", *, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
-        self.headers = headers or {}
 
 
 class UnavailableError(FluxbaseError):

@@ -259,6 +259,7 @@ def metric_names() -> set[str]:
     api.watch_pool(state)
     families = [*served.collect(), *api.registry.collect()]
     pool = {f"fluxbase_db_connections{suffix}" for suffix in ("", "_idle", "_max", "_waiting")}  # need a pool to show
+    pool.add("fluxbase_db_requests_total")
     return {f"{one.name}_total" if one.type == "counter" else one.name for one in families} | pool
 
 

@@ -7,6 +7,7 @@ from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http
 from fluxbase.app import include_backend
 from fluxbase.monitoring import monitoring_router
+from fluxbase.monitoring.watching import watch_statements
 from fluxbase.resources import Resources
 
 PASSWORD = "correct horse battery"
@@ -18,6 +19,8 @@ def make_app(settings: FlakeGuardSettings, resources: Resources | None, **option
     app.state.resources = resources
     http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs",), **options)
     include_backend(app)
+    if resources is not None:
+        watch_statements(app)
     app.include_router(monitoring_router())
     return app
 

@@ -4,6 +4,7 @@ Every setting is transaction-local, so a connection needs no reset when it goes 
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from fluxbase.db.statements import CountedConnection, Statements
 from fluxbase.errors import SessionEndedError
 
 type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -65,8 +67,10 @@ async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 class Database:
     """The runtime's pool. Open with `Database.open`, close with `close`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", statements: Statements) -> None:
         self.pool = pool
+        self.statements = statements
+        self.transactions: Counter[str] = Counter()  # begun so far, by role: a metric
         self.waiting = 0  # transactions that wait for a connection now: a metric
 
     @classmethod
@@ -76,17 +80,25 @@ class Database:
         Raises:
             OSError, asyncpg.PostgresError: The server cannot be reached or refuses.
         """
+        statements = Statements()
+
+        async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+            await _speak_json(connection)
+            if isinstance(connection, CountedConnection):
+                connection.statements = statements
+
         pool = await asyncpg.create_pool(
             dsn,
+            connection_class=CountedConnection,
             min_size=1,
             max_size=max_connections,
-            init=_speak_json,
+            init=prepare,
             reset=_keep_settings,
             max_inactive_connection_lifetime=60,
             command_timeout=60,
             server_settings={"application_name": application_name, "jit": "off"},
         )
-        return cls(pool)
+        return cls(pool, statements)
 
     async def close(self) -> None:
         """Wait for transactions under way, then close every connection."""
@@ -104,6 +116,7 @@ class Database:
         """
         async with self._connection(timeout_seconds) as connection, connection.transaction():
             await _become(connection, claims)
+            self.transactions[claims.role] += 1
             yield connection
 
     @asynccontextmanager

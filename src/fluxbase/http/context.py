@@ -3,10 +3,10 @@
 import ipaddress
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,11 +38,13 @@ class RequestContext:
             "request_id": identifier,
             "client": resolve_client(scope, headers, self._trusted),
             "secure": self._is_secure(scope, headers),
+            "headers": dict[str, str](),
         }
 
         async def echo(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier.encode("ascii"))]
+                MutableHeaders(scope=message).update(scope[_STATE]["headers"])
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=identifier):
@@ -111,6 +113,11 @@ def _without_port(hop: str) -> str | None:
         return str(ipaddress.ip_address(bare))
     except ValueError:
         return None
+
+
+def answer_with(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Put headers on whatever answers this request, errors too."""
+    scope[_STATE]["headers"].update(headers)
 
 
 def request_id(request: HTTPConnection) -> str:

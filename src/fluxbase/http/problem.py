@@ -116,7 +116,7 @@ def _from_ours(error: errors.FluxbaseError, request_id: str) -> Problem:
         return _internal(request_id)
     headers: dict[str, str] = {}
     if isinstance(error, errors.RateLimitError):
-        headers |= {**error.headers, "Retry-After": str(error.retry_after_seconds)}
+        headers["Retry-After"] = str(error.retry_after_seconds)
     elif isinstance(error, errors.UnavailableError):
         headers["Retry-After"] = str(RETRY_AFTER_OUTAGE_SECONDS)
     elif isinstance(error, errors.NotAuthenticatedError):

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from fluxbase.monitoring.job_metrics import JobMetrics
 
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_QUERY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class _Pool(Protocol):
@@ -29,6 +31,7 @@ class Metrics:
         self._declare_auth()
         self.jobs = JobMetrics(self.registry)
         self._declare_realtime()
+        self._declare_database()
         uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
         uptime.set_function(lambda: time.monotonic() - self._started)
 
@@ -73,6 +76,22 @@ class Metrics:
         self.realtime_slow_clients = Counter(
             "fluxbase_realtime_slow_clients", "Sockets dropped because they did not read.", registry=self.registry
         )
+    def _declare_database(self) -> None:
+        self.db_queries = Counter(
+            "fluxbase_db_queries", "Statements run, by what became of them.", ("outcome",), registry=self.registry
+        )
+        self.db_query_duration = Histogram(
+            "fluxbase_db_query_duration_seconds",
+            "Until a statement's last row.",
+            buckets=_QUERY_BUCKETS,
+            registry=self.registry,
+        )
+        self._outcomes = self.db_queries.labels("error"), self.db_queries.labels("ok")
+
+    def observe_statement(self, seconds: float, succeeded: bool) -> None:  # noqa: FBT001 -- the observer's signature
+        """Count a statement; what a pool's `Statements` call."""
+        self._outcomes[succeeded].inc()
+        self.db_query_duration.observe(seconds)
 
     def watch_pool(self, state: Any) -> None:
         """Report the pool of `state.resources`, which may be opened later, at each scrape."""
@@ -88,6 +107,10 @@ class _PoolCollector(Collector):
         if resources is None:
             return
         pool: _Pool = resources.database.pool
+        begun = CounterMetricFamily("fluxbase_db_requests", "Transactions begun, by role.", labels=("role",))
+        for role in ("anon", "authenticated", "service_role"):
+            begun.add_metric((role,), resources.database.transactions[role])
+        yield begun
         for name, help_text, value in (
             ("", "Open connections to PostgreSQL.", pool.get_size()),
             ("_idle", "Of these, those not in use.", pool.get_idle_size()),

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluxbase.auth.identity import client_subject
 from fluxbase.errors import RateLimitError
+from fluxbase.http.context import answer_with
 from fluxbase.monitoring.metrics import metrics_of
 from fluxbase.ratelimit.bucket import TokenBucket, Verdict
 from fluxbase.settings import Settings
@@ -39,15 +39,10 @@ class RequestLimit:
             return
         bucket, subject = self._bucket(scope), client_subject(HTTPConnection(scope))
         verdict = await bucket.take(subject)
+        answer_with(scope, _headers(bucket, verdict))
         if not verdict.allowed:
-            raise self._refusal(scope, bucket, subject, verdict)
-
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_headers(bucket, verdict))
-            await send(message)
-
-        await self.app(scope, receive, tell)
+            raise self._refusal(scope, subject, verdict)
+        await self.app(scope, receive, send)
 
     def _applies(self, scope: Scope) -> bool:
         path: str = scope["path"]
@@ -66,14 +61,13 @@ class RequestLimit:
             )
         return bucket
 
-    def _refusal(self, scope: Scope, bucket: TokenBucket, subject: str, verdict: Verdict) -> RateLimitError:
+    def _refusal(self, scope: Scope, subject: str, verdict: Verdict) -> RateLimitError:
         wait = max(1, math.ceil(verdict.retry_after_seconds))
         metrics_of(scope["app"]).rate_limit_hits.labels("requests").inc()
         logger.warning("rate limit exceeded", limit="requests", subject=subject, retry_after_seconds=wait)
         return RateLimitError(
             f"More than {self._settings.requests_per_second:g} requests a second. Try again in {wait} s.",
             retry_after_seconds=wait,
-            headers=_headers(bucket, verdict),
         )
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import asyncpg
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fluxbase.db import ANONYMOUS
 from fluxbase.monitoring import Metrics, metrics_of
 
 from ..serving import PASSWORD, bearer
@@ -125,3 +127,22 @@ async def test_without_its_database_it_is_alive_and_not_well(client, resources):
         assert (body["status"], body["database"]) == ("error", "disconnected")
         assert body["version"]
     assert (await client.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_statements_and_transactions_are_counted_and_those_that_fail_too(client, resources):
+    before = await scrape(client)
+    async with resources.database.transaction(ANONYMOUS) as connection:
+        await connection.fetchval("SELECT 1")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with resources.database.transaction() as connection:
+            await connection.execute("SELECT 1 / $1::int", 0)
+    after = await scrape(client)
+
+    def grown(family: str, *labels: tuple[str, str]) -> float:
+        name = (f"{family}_total", *labels)
+        return after[family][name] - before[family].get(name, 0)
+
+    assert grown("fluxbase_db_requests", ("role", "anon")) == 1
+    assert grown("fluxbase_db_requests", ("role", "service_role")) == 1
+    assert grown("fluxbase_db_queries", ("outcome", "error")) == 1
+    assert grown("fluxbase_db_queries", ("outcome", "ok")) >= 1
