@@ -12,6 +12,7 @@ from fluxbase.jobs.admin_routes import router as jobs_admin_router
 from fluxbase.jobs.routes import router as jobs_router
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.health import installed_version
+from fluxbase.monitoring.watching import watched
 from fluxbase.realtime.routes import router as realtime_router
 from fluxbase.realtime.service import running_realtime
 from fluxbase.resources import Addresses, open_resources
@@ -27,11 +28,7 @@ _ROUTERS = (
     jobs_admin_router,
     realtime_router,
 )
-<<<<<<< HEAD
-_RUNNING: tuple[Running, ...] = (jobs_in_process, running_realtime)
-=======
-_RUNNING: tuple[Running, ...] = (watched, jobs_in_process)
->>>>>>> b6081ec (Count transactions and statements, and tell every answer how many requests are left)
+_RUNNING: tuple[Running, ...] = (watched, jobs_in_process, running_realtime)
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
