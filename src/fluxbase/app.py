@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from fastapi import FastAPI
 
 from fluxbase import http
+from fluxbase.auth.mail.delivery import mail_delivery
 from fluxbase.auth.routes import router as auth_router
 from fluxbase.jobs import jobs_in_process
 from fluxbase.jobs.admin_routes import router as jobs_admin_router
@@ -28,7 +29,12 @@ _ROUTERS = (
     jobs_admin_router,
     realtime_router,
 )
-_RUNNING: tuple[Running, ...] = (watched, jobs_in_process, running_realtime)
+_RUNNING: tuple[Running, ...] = (
+    watched,
+    mail_delivery,
+    jobs_in_process,
+    running_realtime,
+)
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:

@@ -22,6 +22,7 @@ from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.runner import running_worker
 from fluxbase.auth import Client, User, accounts_of, passwords
+from fluxbase.auth.signing_up import sign_up
 from fluxbase.db.roles import ensure_runtime_role
 from fluxbase.embedded import EmbeddedServers
 from fluxbase.resources import Addresses, Resources
@@ -111,7 +112,7 @@ async def _populate(app: Any, url: str, resources: Resources) -> Site:
 
     request: Any = Request()
     request.app = app
-    signed_in = await accounts_of(request).sign_up(email="ada@example.com", password=PASSWORD, client=Client())
+    signed_in = await sign_up(accounts_of(request), email="ada@example.com", password=PASSWORD, client=Client())
     organization = await organizations.create(resources.database, signed_in.user, name="Acme")
     project = await projects.create(resources.database, signed_in.user, organization.slug, name="Web shop")
     await projects.create(resources.database, signed_in.user, organization.slug, name="Empty one")

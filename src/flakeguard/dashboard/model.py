@@ -325,14 +325,3 @@ class Upload:
     def errors(self) -> int:
         """How many of its files could not be read."""
         return sum(file.error is not None for file in self.files)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A place where the user is signed in."""
-
-    id: UUID
-    user_agent: str | None
-    ip: str | None
-    created_at: datetime
-    last_used_at: datetime

@@ -152,13 +152,3 @@ LIMIT $3 OFFSET $4
 -- name: files_of_uploads
 SELECT ingestion_id, filename, size_bytes, format, test_count, warnings, error
 FROM junit_files WHERE project_id = $1 AND ingestion_id = ANY ($2::uuid[]) ORDER BY id
-
--- name: sessions_of
-SELECT id, user_agent, host(ip) AS ip, created_at, last_used_at
-FROM auth.sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY last_used_at DESC
-
--- name: end_session
-DELETE FROM auth.sessions WHERE user_id = $1 AND id = $2
-
--- name: end_other_sessions
-DELETE FROM auth.sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2

@@ -37,4 +37,7 @@ async def _would_be_ownerless(connection: Connection, organization: Organization
     return True
 
 
-HOOKS = AccountHooks(may_sign_up=invites.allows_sign_up, before_delete=release)
+# The dashboard's pages (flakeguard.dashboard.routes.signing_in).
+_PAGES = {"confirmation": "/link", "recovery": "/link", "magiclink": "/link", "second_factor": "/signin/code"}
+
+HOOKS = AccountHooks(may_sign_up=invites.allows_sign_up, before_delete=release, pages=_PAGES)

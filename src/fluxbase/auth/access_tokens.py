@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import jwt
 
-from fluxbase.auth.model import User
+from fluxbase.auth.model import Proof, User
 from fluxbase.errors import NotAuthenticatedError
 
 ISSUER = "fluxbase"
@@ -22,15 +22,20 @@ class InvalidTokenError(NotAuthenticatedError):
     code = "invalid_token"
 
 
-def issue_for_user(secret: str, user: User, session_id: UUID, *, now: datetime, lifetime: timedelta) -> str:
-    """A token for a user's session; valid as long as both it and the session are."""
+def issue_for_user(secret: str, user: User, proof: Proof, *, now: datetime, lifetime: timedelta) -> str:
+    """A token for the session that `user` was found by; valid as long as both it and the session are.
+
+    `amr` and `aal` say how the session was opened (RFC 8176; `aal2` after a second factor).
+    """
     return _signed(
         secret,
         {
             "sub": str(user.id),
             "email": user.email,
             "role": "authenticated",
-            "session_id": str(session_id),
+            "session_id": str(user.session_id),
+            "aal": proof.aal,
+            "amr": list(proof.methods),
             "user_metadata": dict(user.user_metadata),
             "app_metadata": dict(user.app_metadata),
         },

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
-from fluxbase.auth import access_tokens
+from fluxbase.auth import access_tokens, sessions
 from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.auth.dependencies import accounts_of
 from fluxbase.auth.identity import proved_keys, verified_claims
@@ -167,7 +167,7 @@ def _websocket_token(connection: HTTPConnection) -> str | None:
 
 
 async def _caller_of_cookie(connection: HTTPConnection, token: str) -> Caller:
-    user = await accounts_of(connection).user_of(token)
+    user = await sessions.user_of(accounts_of(connection), token)
     if user is None or user.session_id is None:
         return NOBODY  # a browser keeps its cookie for longer than a session may last
     claims = user.claims

@@ -7,9 +7,9 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from fluxbase.auth import access_tokens
-from fluxbase.auth.accounts import AccountHooks, Accounts, Client, SignedIn
-from fluxbase.auth.model import User
+from fluxbase.auth import access_tokens, sessions
+from fluxbase.auth.accounts import AccountHooks, Accounts
+from fluxbase.auth.model import Client, SignedIn, User
 from fluxbase.errors import NotAuthenticatedError
 from fluxbase.http import cookies
 from fluxbase.http.context import client_address
@@ -45,9 +45,9 @@ async def _find_user(request: Request) -> User | None:
     accounts = accounts_of(request)
     if "authorization" in request.headers:
         session_id = bearer_session(request)
-        return await accounts.user_of_session(session_id) if session_id else None
+        return await sessions.user_of_session(accounts, session_id) if session_id else None
     token = cookies.session_token(request)
-    return await accounts.user_of(token) if token else None
+    return await sessions.user_of(accounts, token) if token else None
 
 
 def bearer_session(request: HTTPConnection) -> UUID | None:
@@ -83,8 +83,9 @@ OptionalUser = Annotated[User | None, Depends(optional_user)]
 
 
 def set_session_cookie(response: Response, request: HTTPConnection, signed_in: SignedIn) -> None:
-    """Hand the session to the browser."""
-    cookies.set_session(response, request, signed_in.token, max_age_seconds=signed_in.expires_in_seconds)
+    """Hand the session to the browser. One that was refreshed has no token: the browser holds its cookie already."""
+    if signed_in.token is not None:
+        cookies.set_session(response, request, signed_in.token, max_age_seconds=signed_in.expires_in_seconds)
 
 
 def clear_session_cookie(response: Response, request: HTTPConnection) -> None:

@@ -20,3 +20,8 @@ def cleaned(email: str) -> str:
         raise InvalidEmailError
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def typed(text: str) -> str:
+    """Whatever was typed as an address, as PostgreSQL takes it: cut, without NUL and without half characters."""
+    return text.strip()[:LONGEST].replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from fluxbase.auth.model import User
+from fluxbase.auth.model import Proof, Session, User
 from fluxbase.db import Connection, load
 
 _SQL = load(__package__ or "")
@@ -38,10 +38,15 @@ async def has_accounts(connection: Connection) -> bool:
 
 
 async def add_user(
-    connection: Connection, *, email: str, password_hash: str, user_metadata: Mapping[str, Any]
+    connection: Connection,
+    *,
+    email: str,
+    password_hash: str | None,
+    user_metadata: Mapping[str, Any],
+    confirmed_at: datetime | None = None,
 ) -> User | None:
     """The new account; None when the address is taken."""
-    row = await connection.fetchrow(_SQL["insert_user"], email, password_hash, user_metadata)
+    row = await connection.fetchrow(_SQL["insert_user"], email, password_hash, user_metadata, confirmed_at)
     return _user(row) if row else None
 
 
@@ -56,13 +61,39 @@ async def find_password(connection: Connection, user_id: UUID) -> str | None:
     return await connection.fetchval(_SQL["find_password"], user_id)
 
 
-async def mark_signed_in(connection: Connection, verified: Credentials, now: datetime) -> User | None:
-    """Note the time of the sign-in; None when the account or its password changed since they were read."""
-    row = await connection.fetchrow(_SQL["mark_signed_in"], verified.user_id, now, verified.password_hash)
+async def find_user(connection: Connection, user_id: UUID) -> User | None:
+    """By id; locked until the transaction ends, so that nothing about the account changes beside it."""
+    row = await connection.fetchrow(_SQL["find_user"], user_id)
     return _user(row) if row else None
 
 
-async def set_password(connection: Connection, user_id: UUID, password_hash: str, now: datetime) -> None:
+async def find_user_by_email(connection: Connection, email: str) -> User | None:
+    """The same by address, in any capitalisation."""
+    row = await connection.fetchrow(_SQL["find_user_by_email"], email)
+    return _user(row) if row else None
+
+
+async def hold_credentials(connection: Connection, verified: Credentials) -> User | None:
+    """The account, locked; None when it or its password changed since they were read."""
+    row = await connection.fetchrow(_SQL["hold_credentials"], verified.user_id, verified.password_hash)
+    return _user(row) if row else None
+
+
+async def mark_signed_in(connection: Connection, user_id: UUID, now: datetime) -> User:
+    """Note the time of the sign-in.
+
+    Raises:
+        LookupError: There is no such account.
+    """
+    return _user(_found(await connection.fetchrow(_SQL["mark_signed_in"], user_id, now), user_id))
+
+
+async def confirm_email(connection: Connection, user_id: UUID, now: datetime) -> bool:
+    """Note that the address was proven; whether it was not before."""
+    return await connection.fetchval(_SQL["confirm_email"], user_id, now) is not None
+
+
+async def set_password(connection: Connection, user_id: UUID, password_hash: str | None, now: datetime) -> None:
     """Replace the hash."""
     await connection.execute(_SQL["set_password"], user_id, password_hash, now)
 
@@ -73,11 +104,18 @@ async def replace_hash(connection: Connection, user_id: UUID, password_hash: str
 
 
 async def set_metadata(connection: Connection, user_id: UUID, metadata: Mapping[str, Any], now: datetime) -> User:
-    """Replace what the user says of themselves."""
-    row = await connection.fetchrow(_SQL["set_metadata"], user_id, metadata, now)
+    """Replace what users say of themselves.
+
+    Raises:
+        LookupError: There is no such account.
+    """
+    return _user(_found(await connection.fetchrow(_SQL["set_metadata"], user_id, metadata, now), user_id))
+
+
+def _found(row: asyncpg.Record | None, user_id: UUID) -> asyncpg.Record:
     if row is None:
         raise LookupError(user_id)
-    return _user(row)
+    return row
 
 
 async def delete_user(connection: Connection, user_id: UUID) -> None:
@@ -94,11 +132,38 @@ async def add_session(
     ip: str | None,
     now: datetime,
     expires_at: datetime,
+    proof: Proof,
 ) -> UUID:
     """A new session's id. The user's expired sessions go on this occasion."""
     await connection.execute(_SQL["delete_expired_sessions"], user_id, now)
     agent = user_agent[:_LONGEST_USER_AGENT].replace("\0", "") if user_agent else None
-    return await connection.fetchval(_SQL["insert_session"], user_id, token_hash, agent, ip, now, expires_at)
+    return await connection.fetchval(
+        _SQL["insert_session"],
+        user_id,
+        token_hash,
+        agent,
+        ip,
+        now,
+        expires_at,
+        proof.aal,
+        list(proof.methods),
+        proof.identity_id,
+    )
+
+
+async def list_sessions(connection: Connection, user_id: UUID, now: datetime) -> list[Session]:
+    """A user's live sessions, the one used last first."""
+    return [Session(**dict(row)) for row in await connection.fetch(_SQL["list_sessions"], user_id, now)]
+
+
+async def raise_session(connection: Connection, session_id: UUID, method: str) -> None:
+    """Note that a second factor was shown in a session that is there already."""
+    await connection.execute(_SQL["raise_session"], session_id, method)
+
+
+async def lower_sessions(connection: Connection, user_id: UUID) -> None:
+    """Note that the user has no second factor any more."""
+    await connection.execute(_SQL["lower_sessions"], user_id)
 
 
 async def find_session_user(connection: Connection, token_hash: bytes, now: datetime) -> User | None:
@@ -129,8 +194,13 @@ async def delete_session_by_id(connection: Connection, session_id: UUID) -> UUID
     return await connection.fetchval(_SQL["delete_session_by_id"], session_id)
 
 
+async def delete_session_of(connection: Connection, user_id: UUID, session_id: UUID) -> bool:
+    """End a session of that user; whether it was one."""
+    return await connection.fetchval(_SQL["delete_session_of"], user_id, session_id) is not None
+
+
 async def delete_other_sessions(connection: Connection, user_id: UUID, keep: UUID | None) -> None:
-    """End all sessions of a user but one."""
+    """End all sessions of a user but one, or all."""
     await connection.execute(_SQL["delete_other_sessions"], user_id, keep)
 
 
@@ -145,6 +215,7 @@ def _user(row: asyncpg.Record, *, session_id: UUID | None = None) -> User:
         email=row["email"],
         created_at=row["created_at"],
         last_sign_in_at=row["last_sign_in_at"],
+        email_confirmed_at=row["email_confirmed_at"],
         user_metadata=row["user_metadata"],
         app_metadata=row["app_metadata"],
         session_id=session_id,

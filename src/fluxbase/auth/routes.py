@@ -1,112 +1,153 @@
-"""`/api/v1/auth`. `login` and `logout` are further names of `signin` and `signout`."""
+"""`/api/v1/auth`: accounts and sessions. `login` and `logout` are further names of `signin` and `signout`."""
 
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from fluxbase.auth.accounts import SignedIn
+from fluxbase.auth import own_account, sessions, signing_in, signing_up
 from fluxbase.auth.dependencies import (
     CurrentUser,
     accounts_of,
     bearer_session,
     clear_session_cookie,
     client_of,
-    set_session_cookie,
+    current_user,
 )
-from fluxbase.auth.errors import WrongPasswordError
+from fluxbase.auth.mail.routes import router as mail_router
+from fluxbase.auth.providers.routes import router as providers_router
+from fluxbase.auth.responses import Redirect, Text, answer
+from fluxbase.auth.second_factor.routes import router as second_factor_router
+from fluxbase.auth.sessions import SignOutScope
 from fluxbase.http import cookies
-from fluxbase.http.csrf import token_for
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
-_LONGEST_FIELD = 1024
-
 
 class SignUpBody(BaseModel):
-    """`invite_token` is needed where the sign-up policy is `invited`."""
+    """`invite_token` is needed where the sign-up policy is `invited`; `redirect_to` is for the mail that confirms."""
 
-    email: str = Field(max_length=_LONGEST_FIELD)
-    password: str = Field(max_length=_LONGEST_FIELD)
+    email: Text
+    password: Text
     user_metadata: dict[str, Any] = Field(default_factory=dict)
-    invite_token: str | None = Field(None, max_length=_LONGEST_FIELD)
+    invite_token: Text | None = None
+    redirect_to: Redirect | None = None
 
 
 class SignInBody(BaseModel):
     """Address and password."""
 
-    email: str = Field(max_length=_LONGEST_FIELD)
-    password: str = Field(max_length=_LONGEST_FIELD)
+    email: Text
+    password: Text
+
+
+class RefreshBody(BaseModel):
+    """The refresh token that came with the access token before."""
+
+    refresh_token: Text
+
+
+class SignOutBody(BaseModel):
+    """`local` ends this session, `others` every other one, `global` all."""
+
+    scope: SignOutScope = SignOutScope.LOCAL
 
 
 class UserPatch(BaseModel):
-    """A new password needs the current one."""
+    """A new password needs the current one, where there is one. `app_metadata` is the operator's, not the user's."""
 
-    password: str | None = Field(None, max_length=_LONGEST_FIELD)
-    current_password: str | None = Field(None, max_length=_LONGEST_FIELD)
+    password: Text | None = None
+    current_password: Text | None = None
     user_metadata: dict[str, Any] | None = None
 
 
 class DeleteAccountBody(BaseModel):
     """`delete_organizations` confirms that organisations without other members go with the account."""
 
-    password: str = Field(max_length=_LONGEST_FIELD)
+    password: Text
     delete_organizations: bool = False
 
 
 @router.post("/signup", status_code=201, summary="Make an account")
 async def sign_up(request: Request, body: SignUpBody) -> Response:
-    """201 with user, access token and its lifetime in seconds; the same session as a cookie for browsers."""
-    signed_in = await accounts_of(request).sign_up(
+    """201 with user, access token and its lifetime in seconds; the same session as a cookie for browsers.
+
+    Where addresses must be confirmed: 201 `{user: null, requires_email_confirmation: true}`.
+    """
+    result = await signing_up.sign_up(
+        accounts_of(request),
         email=body.email,
         password=body.password,
         client=client_of(request),
         invite_token=body.invite_token,
         user_metadata=body.user_metadata,
+        redirect_to=body.redirect_to,
     )
-    return _signed_in(request, signed_in, status=201)
+    return answer(request, result, status=201)
 
 
 @router.post("/signin", summary="Sign in")
 @router.post("/login", summary="Sign in (further name)")
 async def sign_in(request: Request, body: SignInBody) -> Response:
-    """200 with user, access token and its lifetime in seconds; the same session as a cookie for browsers."""
-    signed_in = await accounts_of(request).sign_in(
+    """200 with user, access token and its lifetime in seconds; the same session as a cookie for browsers.
+
+    With a second factor: `{requires_2fa: true, challenge, expires_in}`.
+    """
+    result = await signing_in.sign_in(
+        accounts_of(request),
         email=body.email,
         password=body.password,
         client=client_of(request),
         previous_token=cookies.session_token(request),
     )
-    return _signed_in(request, signed_in, status=200)
+    return answer(request, result)
 
 
-def _signed_in(request: Request, signed_in: SignedIn, *, status: int) -> Response:
-    secret: str = request.app.state.resources.addresses.secret
-    body = {
-        "user": signed_in.user.as_json(),
-        "access_token": signed_in.access_token,
-        "token_type": "bearer",
-        "expires_in": signed_in.access_expires_in_seconds,
-        "csrf_token": token_for(secret, signed_in.token),
-    }
-    response = JSONResponse(body, status_code=status)
-    set_session_cookie(response, request, signed_in)
-    return response
+@router.post("/refresh", summary="The next access token")
+async def refresh(request: Request, body: RefreshBody) -> Response:
+    """200 with an access token and the next refresh token; the one that was sent is used up."""
+    return answer(request, await sessions.refresh(accounts_of(request), body.refresh_token, client_of(request)))
 
 
 @router.post("/signout", status_code=204, summary="Sign out")
 @router.post("/logout", status_code=204, summary="Sign out (further name)")
-async def sign_out(request: Request) -> Response:
+async def sign_out(request: Request, body: SignOutBody | None = None) -> Response:
     """204, also when there was nothing to sign out of."""
+    scope = body.scope if body else SignOutScope.LOCAL
+    if scope is SignOutScope.LOCAL:
+        await _sign_out_here(request)
+    else:
+        user = await current_user(request)
+        here_too = scope is SignOutScope.GLOBAL
+        await sessions.sign_out_elsewhere(accounts_of(request), user, client_of(request), here_too=here_too)
+    response = Response(status_code=204)
+    if scope is not SignOutScope.OTHERS:
+        clear_session_cookie(response, request)
+    return response
+
+
+async def _sign_out_here(request: Request) -> None:
     bearer = "authorization" in request.headers
     session = bearer_session(request) if bearer else cookies.session_token(request)
     if session is not None:
-        await accounts_of(request).sign_out(session, client=client_of(request))
-    response = Response(status_code=204)
-    clear_session_cookie(response, request)
-    return response
+        await sessions.sign_out(accounts_of(request), session, client_of(request))
+
+
+@router.get("/sessions", summary="Where am I signed in?")
+async def list_sessions(request: Request, user: CurrentUser) -> list[dict[str, Any]]:
+    """The user's sessions, the one used last first; `current` is the one that asks."""
+    found = await sessions.sessions_of(accounts_of(request), user)
+    return [session.as_json(user.session_id) for session in found]
+
+
+@router.delete("/sessions/{session_id}", status_code=204, summary="End a session")
+async def end_session(request: Request, user: CurrentUser, session_id: UUID) -> Response:
+    """204; 404 when it is none of the user's."""
+    await sessions.end(accounts_of(request), user, session_id, client_of(request))
+    return Response(status_code=204)
 
 
 @router.get("/user", summary="Who am I?")
@@ -120,20 +161,19 @@ async def update_user(request: Request, user: CurrentUser, body: UserPatch) -> d
     """The changed user. A new password ends every other session."""
     accounts = accounts_of(request)
     if body.password is not None:
-        if body.current_password is None:
-            raise WrongPasswordError("A new password needs current_password.")
-        await accounts.change_password(
-            user, current=body.current_password, new=body.password, client=client_of(request)
+        await own_account.change_password(
+            accounts, user, current=body.current_password, new=body.password, client=client_of(request)
         )
     if body.user_metadata is not None:
-        user = await accounts.update_metadata(user, body.user_metadata)
+        user = await own_account.update_metadata(accounts, user, body.user_metadata)
     return user.as_json()
 
 
 @router.delete("/user", status_code=204, summary="Delete the account")
 async def delete_user(request: Request, user: CurrentUser, body: DeleteAccountBody) -> Response:
     """204. 409 while the user is the last owner of an organisation that has other members."""
-    await accounts_of(request).delete_account(
+    await own_account.delete_account(
+        accounts_of(request),
         user,
         password=body.password,
         delete_organizations=body.delete_organizations,
@@ -142,3 +182,7 @@ async def delete_user(request: Request, user: CurrentUser, body: DeleteAccountBo
     response = Response(status_code=204)
     clear_session_cookie(response, request)
     return response
+
+
+for part in (mail_router, second_factor_router, providers_router):
+    router.include_router(part)

@@ -1,14 +1,14 @@
-"""Session tokens: random, handed out once, stored only as a digest."""
+"""Tokens of sessions, refreshing and mails: random, handed out once, stored only as a digest."""
 
 import hashlib
 import secrets
 
-_PREFIX = "fbs"
+SESSION, REFRESH, ONE_TIME = "fbs", "fbr", "fbo"
 
 
-def new_token() -> str:
-    """A token of 256 random bits."""
-    return f"{_PREFIX}_{secrets.token_urlsafe(32)}"
+def new_token(kind: str = SESSION) -> str:
+    """A token of 256 random bits; `kind` is the prefix that says what it is."""
+    return f"{kind}_{secrets.token_urlsafe(32)}"
 
 
 def digest(token: str) -> bytes:

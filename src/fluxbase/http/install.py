@@ -19,7 +19,16 @@ from fluxbase.ratelimit.http import RequestLimit
 from fluxbase.settings import Settings
 
 # Where no session is needed yet: the right origin is asked for, a token is not.
-_SIGN_IN_PATHS = ("/api/v1/auth/signup", "/api/v1/auth/signin", "/api/v1/auth/login", "/signin", "/signup")
+_SIGN_IN_PATHS = (
+    *(f"/api/v1/auth/{way}" for way in ("signup", "signin", "login", "refresh", "link", "2fa/verify", "verify-email")),
+    *(f"/api/v1/auth/{way}" for way in ("verify-email/resend", "magiclink", "magiclink/verify", "otp", "otp/verify")),
+    *(f"/api/v1/auth/{way}" for way in ("password/reset", "password/reset/confirm", "oauth/exchange")),
+    "/signin",
+    "/signin/code",
+    "/signup",
+    "/forgot",
+    "/link",
+)
 
 
 def install(

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from flakeguard.projects import organizations, projects
 from flakeguard.projects.model import Project
 from fluxbase.auth import Client, User, accounts_of
+from fluxbase.auth.signing_up import sign_up
 from fluxbase.resources import Resources
 
 PASSWORD = "correct horse battery"
@@ -49,8 +50,8 @@ async def people(app: FastAPI) -> dict[str, Person]:
     request.app = app
     found: dict[str, Person] = {}
     for name in ("ada", "mallory"):
-        signed_in = await accounts_of(request).sign_up(
-            email=f"{name}@example.com", password=PASSWORD, client=Client("127.0.0.1", name)
+        signed_in = await sign_up(
+            accounts_of(request), email=f"{name}@example.com", password=PASSWORD, client=Client("127.0.0.1", name)
         )
         await organizations.create(app.state.resources.database, signed_in.user, name=f"{name} inc")
         found[name] = Person(signed_in.user, signed_in.token)

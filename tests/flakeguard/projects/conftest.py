@@ -5,8 +5,9 @@ import pytest
 
 from flakeguard.projects import organizations, projects
 from flakeguard.projects.model import Project
-from fluxbase.auth import User, passwords
-from fluxbase.auth.accounts import Accounts, Client
+from fluxbase.auth import User, passwords, signing_up
+from fluxbase.auth.accounts import Accounts
+from fluxbase.auth.model import Client
 from fluxbase.monitoring import Metrics, configure_logging
 from fluxbase.ratelimit import RateLimiter
 
@@ -31,7 +32,7 @@ def person(app, settings, resources) -> Callable[[str], Awaitable[Person]]:
 
     async def sign_up(name: str) -> Person:
         accounts = Accounts(resources, settings, RateLimiter(resources.redis, Metrics()), Metrics())
-        signed_in = await accounts.sign_up(email=f"{name}@example.com", password=PASSWORD, client=Client())
+        signed_in = await signing_up.sign_up(accounts, email=f"{name}@example.com", password=PASSWORD, client=Client())
         return Person(app, signed_in.user, signed_in.access_token)
 
     return sign_up

@@ -11,10 +11,11 @@ from flakeguard.dashboard.routes import (
     project_settings,
     runs,
     setup,
+    signing_in,
     tests,
     uploads,
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (entry, account, organizations, members, setup, project_settings, tests, runs, uploads, events):
+for part in (entry, signing_in, account, organizations, members, setup, project_settings, tests, runs, uploads, events):
     router.include_router(part.router)

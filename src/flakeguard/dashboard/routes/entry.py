@@ -1,4 +1,4 @@
-"""The way in and out: start page, sign-up, sign-in, sign-out, invites."""
+"""The way in and out: start page, sign-up, sign-out, invites. Signing in has a module of its own."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -11,18 +11,19 @@ from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
 from flakeguard.dashboard.shell import plain_shell, reading
 from flakeguard.projects import invites
 from fluxbase.auth import (
+    ConfirmationNeeded,
     CurrentUser,
     OptionalUser,
-    SignupState,
     accounts_of,
     clear_session_cookie,
     client_of,
+    sessions,
     set_session_cookie,
+    signing_up,
 )
+from fluxbase.auth.signing_up import signup_state
 from fluxbase.http.cookies import session_token
-from fluxbase.settings import SignupPolicy
 from fluxbase.web import Context, redirect, render
-from fluxbase.web.links import safe_next
 
 router = APIRouter()
 
@@ -33,7 +34,7 @@ type Text = Annotated[str, Form(max_length=1000)]
 async def home(request: Request, user: OptionalUser) -> Response:
     """Every project of the user; the way on for somebody new."""
     if user is None:
-        first = (await accounts_of(request).signup_state()).first_account
+        first = (await signup_state(accounts_of(request))).first_account
         return redirect(request, "/signup" if first else "/signin")
     async with reading(request, user) as connection:
         shell = await plain_shell(request, connection, user, "home")
@@ -47,49 +48,6 @@ async def home(request: Request, user: OptionalUser) -> Response:
     return render(request, "home.html", shell=shell, notice=notice_of(request))
 
 
-@router.get("/signin")
-async def sign_in_page(request: Request, user: OptionalUser) -> Response:
-    """The form to sign in."""
-    target = safe_next(request.query_params.get("next"))
-    if user is not None:
-        return redirect(request, target)
-    state = await accounts_of(request).signup_state()
-    return render(
-        request,
-        "signin.html",
-        target=target,
-        email="",
-        error=None,
-        notice=notice_of(request),
-        signup=_may_sign_up(state),
-    )
-
-
-@router.post("/signin")
-async def sign_in(
-    request: Request, email: Text, password: Text, target: Annotated[str, Form(alias="next")] = "/"
-) -> Response:
-    """Open a session."""
-    accounts = accounts_of(request)
-    try:
-        signed_in = await accounts.sign_in(
-            email=email, password=password, client=client_of(request), previous_token=session_token(request)
-        )
-    except FORM_ERRORS as error:
-        signup = _may_sign_up(await accounts.signup_state())
-        context: Context = {
-            "target": safe_next(target),
-            "email": email,
-            "error": str(error),
-            "notice": None,
-            "signup": signup,
-        }
-        return render(request, "signin.html", status=status_of(error), **context)
-    response = redirect(request, safe_next(target))
-    set_session_cookie(response, request, signed_in)
-    return response
-
-
 @router.get("/signup")
 async def sign_up_page(request: Request, user: OptionalUser) -> Response:
     """The form to make an account, the first step of the wizard."""
@@ -97,7 +55,7 @@ async def sign_up_page(request: Request, user: OptionalUser) -> Response:
         return redirect(request, "/")
     token = request.query_params.get("invite", "")
     invite = await invites.peek(request.app.state.resources.database, token) if token else None
-    state = await accounts_of(request).signup_state()
+    state = await signup_state(accounts_of(request))
     email = invite.email if invite else ""
     return render(request, "signup.html", state=state, invite=invite, invite_token=token, email=email, error=None)
 
@@ -107,21 +65,23 @@ async def sign_up(request: Request, email: Text, password: Text, invite_token: T
     """Make an account and a session for it; with an invite, join its organization."""
     accounts = accounts_of(request)
     try:
-        signed_in = await accounts.sign_up(
-            email=email, password=password, client=client_of(request), invite_token=invite_token or None
+        result = await signing_up.sign_up(
+            accounts, email=email, password=password, client=client_of(request), invite_token=invite_token or None
         )
     except FORM_ERRORS as error:
         database = request.app.state.resources.database
         invite = await invites.peek(database, invite_token) if invite_token else None
         context: Context = {
-            "state": await accounts.signup_state(),
+            "state": await signup_state(accounts),
             "invite": invite,
             "invite_token": invite_token,
             "email": email,
         }
         return render(request, "signup.html", status=status_of(error), error=str(error), **context)
+    if isinstance(result, ConfirmationNeeded):
+        return redirect(request, "/signin?notice=confirm-email")
     response = redirect(request, f"/invites/accept?token={quote(invite_token)}" if invite_token else "/orgs/new")
-    set_session_cookie(response, request, signed_in)
+    set_session_cookie(response, request, result)
     return response
 
 
@@ -130,7 +90,7 @@ async def sign_out(request: Request) -> Response:
     """End the session."""
     token = session_token(request)
     if token is not None:
-        await accounts_of(request).sign_out(token, client=client_of(request))
+        await sessions.sign_out(accounts_of(request), token, client_of(request))
     response = redirect(request, "/signin?notice=signed-out")
     clear_session_cookie(response, request)
     return response
@@ -160,7 +120,3 @@ async def accept_invite(request: Request, user: CurrentUser, token: Text) -> Res
         context: Context = {"shell": shell, "invite": invite, "token": token}
         return render(request, "invite.html", status=status_of(error), error=str(error), **context)
     return redirect(request, f"/orgs/{organization.slug}?notice=invite-accepted")
-
-
-def _may_sign_up(state: SignupState) -> bool:
-    return state.first_account or state.policy is SignupPolicy.OPEN

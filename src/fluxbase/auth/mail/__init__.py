@@ -1,0 +1,1 @@
+"""Mail that proves an address: confirmation, password reset, magic links and codes."""

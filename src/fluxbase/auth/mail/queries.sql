@@ -1,0 +1,20 @@
+-- name: insert_mail_request
+INSERT INTO auth.mail_requests (purpose, email, redirect_to, next_attempt_at, created_at)
+VALUES ($1, $2, $3, $4, $4);
+
+-- name: wake_sender
+SELECT pg_notify('fluxbase_mail', '');
+
+-- name: claim_mail_requests
+UPDATE auth.mail_requests SET attempts = attempts + 1, next_attempt_at = $1::timestamptz + $2::interval
+WHERE id IN (
+    SELECT id FROM auth.mail_requests WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 20
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, purpose, email, redirect_to, attempts, created_at;
+
+-- name: delay_mail_request
+UPDATE auth.mail_requests SET next_attempt_at = $2 WHERE id = $1;
+
+-- name: delete_mail_request
+DELETE FROM auth.mail_requests WHERE id = $1;

@@ -1,0 +1,1 @@
+"""Signing in by GitHub, Google, or any issuer of OpenID Connect that the operator configured."""
