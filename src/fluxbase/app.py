@@ -17,6 +17,8 @@ from fluxbase.monitoring.watching import watched
 from fluxbase.realtime.routes import router as realtime_router
 from fluxbase.realtime.service import running_realtime
 from fluxbase.resources import Addresses, open_resources
+from fluxbase.rest import introspection
+from fluxbase.rest import routes as rest
 from fluxbase.service_keys.routes import router as service_keys_router
 from fluxbase.settings import Settings
 
@@ -31,6 +33,7 @@ _ROUTERS = (
 )
 _RUNNING: tuple[Running, ...] = (
     watched,
+    introspection.watching_catalog,
     mail_delivery,
     jobs_in_process,
     running_realtime,
@@ -59,6 +62,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
 
 def include_backend(app: FastAPI) -> None:
     """Add the routes of every room. `app.state.settings` must be set."""
+    app.router.routes.extend(rest.routes())  # first: routes are tried one after another, and this is the busiest path
     for router in _ROUTERS:
         app.include_router(router)
 

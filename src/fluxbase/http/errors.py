@@ -62,7 +62,8 @@ def _bare(problem: Problem) -> dict[str, object]:
         "message": problem.message,
         "request_id": problem.request_id,
     }
-    return body | ({"details": problem.details} if problem.details else {})
+    more = {"hint": problem.hint, "details": problem.details}
+    return body | {name: value for name, value in more.items() if value}
 
 
 def _wants_page(request: Request) -> bool:

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -66,8 +66,17 @@ class Problem:
     message: str
     request_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    details: tuple[Mapping[str, Any], ...] = ()
+    details: tuple[Mapping[str, Any], ...] | str = ()
+    hint: str | None = None
     unexpected: bool = False
+
+
+class ProblemError(errors.FluxbaseError):
+    """An error that knows how it is to be told: what a room says more exactly than the table below can."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message, code=problem.code)
+        self.problem = problem
 
 
 def problem_of(error: Exception, request_id: str = "") -> Problem:
@@ -111,6 +120,8 @@ def is_outage(error: Exception) -> bool:
 
 
 def _from_ours(error: errors.FluxbaseError, request_id: str) -> Problem:
+    if isinstance(error, ProblemError):
+        return replace(error.problem, request_id=request_id)
     status = next((status for kind, status in _STATUS_OF if isinstance(error, kind)), 500)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _internal(request_id)

@@ -1,0 +1,155 @@
+"""The catalog, read from the database once and again whenever it changed."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+import structlog
+from fastapi import FastAPI
+
+from fluxbase.db import Connection, Database, load
+from fluxbase.db.listener import Listener
+from fluxbase.rest.catalog import Argument, Catalog, Column, ForeignKey, Function, Table
+
+SQL = load(__package__)
+CHANNEL = "fluxbase_catalog"
+_LOOK_SECONDS = 2.0  # between looks, where no event trigger tells of changes
+_AGAIN_SECONDS = 1.0  # an unknown name makes us look again, but not more often than this
+
+logger = structlog.get_logger(__name__)
+
+
+class CatalogCache:
+    """The catalog of one process."""
+
+    def __init__(self, database: Database, schemas: tuple[str, ...]) -> None:
+        self._database = database
+        self._schemas = schemas
+        self._catalog: Catalog | None = None
+        self._read_at = 0.0
+        self._generation = 0
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Catalog:
+        """The catalog, read now when it is not known or has changed.
+
+        Raises:
+            OSError, asyncpg.PostgresError: The database does not answer.
+        """
+        return self._catalog if self._catalog is not None else await self._read()
+
+    async def newer(self) -> Catalog | None:
+        """The catalog read again, for a name that it lacks; None when it was read just now."""
+        if time.monotonic() - self._read_at < _AGAIN_SECONDS:
+            return None
+        self.forget()
+        return await self._read()
+
+    def forget(self) -> None:
+        """Something changed: the next request reads the catalog."""
+        self._generation += 1
+        self._catalog = None
+
+    async def _read(self) -> Catalog:
+        async with self._lock:
+            if self._catalog is not None:  # somebody else read it while we waited
+                return self._catalog
+            generation = self._generation
+            async with self._database.transaction() as connection:
+                catalog = await read_catalog(connection, self._schemas)
+            self._read_at = time.monotonic()
+            if generation == self._generation:
+                self._catalog = catalog
+            return catalog
+
+    async def look(self) -> None:
+        """Compare a fingerprint of the database's catalog every few seconds, until cancelled."""
+        seen: str | None = None
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    found: str = await connection.fetchval(SQL["fingerprint"])
+                if found != seen:
+                    self.forget()
+                seen = found
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                logger.warning("catalog not read", error=str(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def catalog_of(app: FastAPI) -> CatalogCache:
+    """The catalog of an application, made when first asked for; `app.state.resources` must be open."""
+    state = app.state
+    resources = state.resources
+    cache: CatalogCache | None = getattr(state, "rest_catalog", None)
+    if cache is None:
+        cache = state.rest_catalog = CatalogCache(resources.database, state.settings.rest_exposed_schemas)
+    return cache
+
+
+@asynccontextmanager
+async def watching_catalog(app: FastAPI) -> AsyncGenerator[None]:
+    """Hear of changed tables as long as the block lasts: by NOTIFY, or by looking where nothing notifies."""
+    cache = catalog_of(app)
+    database: Database = app.state.resources.database
+    async with database.transaction() as connection:
+        announced: bool = await connection.fetchval(SQL["announces_changes"])
+    listener = Listener(app.state.resources.addresses.runtime_dsn, CHANNEL, lambda _payload: cache.forget())
+    task = asyncio.create_task(listener.run() if announced else cache.look())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def read_catalog(connection: Connection, schemas: tuple[str, ...]) -> Catalog:
+    """Everything that `schemas` have, and extensions did not bring."""
+    # Names of types outside of pg_catalog must come with their schema, whatever path a later statement has.
+    await connection.execute("SET LOCAL search_path = pg_catalog")
+    tables = [_table(row) for row in await connection.fetch(SQL["tables"], schemas)]
+    functions: dict[tuple[str, str], tuple[Function, ...]] = {}
+    for row in await connection.fetch(SQL["functions"], schemas):
+        key = (row["schema"], row["name"])
+        functions[key] = (*functions.get(key, ()), _function(row))
+    return Catalog(schemas, {(table.schema, table.name): table for table in tables}, functions)
+
+
+def _table(row: "asyncpg.Record") -> Table:
+    keys: list[dict[str, Any]] = row["keys"] or []
+    grants: dict[str, list[str]] = row["grants"] or {}
+    return Table(
+        schema=row["schema"],
+        name=row["name"],
+        kind=row["kind"],
+        columns=tuple(
+            Column(**(column | {"values": tuple(column["values"] or ())})) for column in row["columns"] or ()
+        ),
+        primary_key=next((tuple(key["columns"]) for key in keys if key["primary"]), ()),
+        unique_keys=tuple(frozenset(key["columns"]) for key in keys),
+        foreign_keys=tuple(
+            ForeignKey(key["name"], tuple(key["columns"]), tuple(key["target"]), tuple(key["target_columns"]))
+            for key in row["foreign_keys"] or ()
+        ),
+        guarded=bool(row["guarded"]),
+        grants={role: frozenset(privileges) for role, privileges in grants.items()},
+        comment=row["comment"],
+    )
+
+
+def _function(row: "asyncpg.Record") -> Function:
+    return Function(
+        schema=row["schema"],
+        name=row["name"],
+        arguments=tuple(Argument(**argument) for argument in row["arguments"] or ()),
+        returns_set=row["returns_set"],
+        returns_row=row["returns_row"],
+        returns_void=row["returns_void"],
+        read_only=row["read_only"],
+        roles=frozenset(row["roles"] or ()),
+        comment=row["comment"],
+    )

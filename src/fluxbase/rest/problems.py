@@ -1,0 +1,48 @@
+"""What PostgreSQL refuses, as a response: its own words, which name the column, the constraint or the policy."""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from fluxbase.http.problem import Problem, ProblemError
+
+_ANONYMOUS = "anon"
+# SQLSTATE, or its class of two characters, to (status, code). What is not here is an outage or our own fault.
+_REFUSALS: Mapping[str, tuple[int, str]] = {
+    "23505": (409, "conflict"),
+    "23503": (409, "conflict"),
+    "23P01": (409, "conflict"),
+    "23": (400, "invalid_value"),
+    "22": (400, "invalid_value"),
+    "44": (400, "invalid_value"),
+    "21": (400, "invalid_query"),
+    "0A": (400, "invalid_query"),
+    "54": (400, "invalid_query"),
+    "55000": (400, "invalid_query"),
+    "25006": (405, "read_only"),
+    "57014": (504, "statement_timeout"),
+    "P0001": (400, "refused"),
+    "42501": (403, "permission_denied"),
+    "42": (400, "invalid_query"),
+}
+_INSTEAD = {
+    "25006": "This function writes: call it by POST.",
+    "57014": "The statement took longer than this server allows: narrow it by a filter, a limit or an index.",
+}
+
+
+def refusal_of(error: asyncpg.PostgresError, role: str) -> ProblemError | None:
+    """What to tell the client about a statement that failed; None when it is not the statement's fault."""
+    state = error.sqlstate or ""
+    known = _REFUSALS.get(state) or _REFUSALS.get(state[:2])
+    if known is None:
+        return None
+    status, code = known
+    message = _INSTEAD.get(state) or str(getattr(error, "message", None) or error)
+    headers: dict[str, str] = {}
+    if status == 403 and role == _ANONYMOUS:  # noqa: PLR2004 -- the status above
+        status, code, headers = 401, "not_authenticated", {"WWW-Authenticate": "Bearer"}
+        message = f"{message}; sign in first"
+    return ProblemError(
+        Problem(status, code, message, headers=headers, details=error.detail or "", hint=error.hint or None)
+    )
