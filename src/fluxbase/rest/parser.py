@@ -16,6 +16,7 @@ _OPERATORS = {operator.value: operator for operator in Operator}
 _NATURAL = re.compile(r"[0-9]{1,10}", re.ASCII)
 _POSITION = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FTS = re.compile(r"(fts|plfts|phfts|wfts)\(([^()]*)\)")
+_NESTS = re.compile(r'["()]')
 _IS = frozenset(("null", "not_null", "true", "false", "unknown"))
 _TREES = {"or": (True, False), "and": (False, False), "not.or": (True, True), "not.and": (False, True)}
 
@@ -252,7 +253,7 @@ def split_list(text: str) -> list[str]:
     Raises:
         InvalidQueryError: 400: a quote or bracket is not closed, or an element is empty.
     """
-    parts = text.split(",") if '"' not in text and "(" not in text else _split_nested(text)
+    parts = text.split(",") if not _NESTS.search(text) else _split_nested(text)
     if not all(parts):
         raise InvalidQueryError(f"An element is empty in {text[:40]!r}; an empty text is written as two double quotes.")
     return parts
