@@ -76,6 +76,7 @@ class Metrics:
         self.realtime_slow_clients = Counter(
             "fluxbase_realtime_slow_clients", "Sockets dropped because they did not read.", registry=self.registry
         )
+
     def _declare_database(self) -> None:
         self.db_queries = Counter(
             "fluxbase_db_queries", "Statements run, by what became of them.", ("outcome",), registry=self.registry
