@@ -81,13 +81,11 @@ class Realtime:
             raise SessionEndedError
 
     def remove(self, connection: Connection) -> Change:
-        """A connection is gone: out of the hub, out of its channels. Returns what the others must be told."""
+        """A connection is gone: out of the hub, out of its channels. Returns what is to be told of its presence."""
         self.registry.remove(connection)
         for channel in tuple(connection.channels):
             self.hub.leave(connection, channel)
-        change = self.presence.untrack(connection.id)
-        self.tell(change.diffs)
-        return change
+        return self.presence.untrack(connection.id)
 
     async def broadcast(self, channel: str, event: str, payload: str, *, but: Connection | None = None) -> None:
         """Send `payload` (JSON text) to a channel, in every process.

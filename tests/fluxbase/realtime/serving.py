@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import uvicorn
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from fluxbase.app import create_app
 from fluxbase.auth.access_tokens import issue_for_role
@@ -41,15 +43,15 @@ class Site:
         async with connect(
             f"ws://127.0.0.1:{self.port}{path}{query}", additional_headers=headers, compression=None, proxy=None,
             ping_interval=None, max_size=None,
-        ) as socket:  # fmt: skip
-            yield Client(socket)
+        ) as opened:  # fmt: skip
+            yield Client(opened)
 
 
 class Client:
     """One socket; messages are taken by their type, others wait."""
 
-    def __init__(self, socket):
-        self.socket = socket
+    def __init__(self, opened):
+        self.socket = opened
         self.waiting = []
         self._ref = 0
 
@@ -80,8 +82,8 @@ class Client:
         assert answer["type"] == "ack", answer
         return answer["payload"]["subscription_id"]
 
-    async def join(self, channel, **config):
-        answer = await self.ask(type="subscribe", channel=channel, config=config)
+    async def join(self, channel, *, own=False):
+        answer = await self.ask(type="subscribe", channel=channel, config={"self": own})
         assert answer["type"] == "ack", answer
 
     async def change(self):
@@ -117,3 +119,23 @@ async def serving(settings, addresses):
     finally:
         server.should_exit = True
         await asyncio.wait_for(task, PATIENCE)
+
+
+@asynccontextmanager
+async def deaf(site):
+    """A client that sends and never reads a byte: its receive buffer fills, and then ours."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", site.port))
+        head = (
+            f"GET /realtime?token={site.service_token} HTTP/1.1\r\nHost: x\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        raw.sendall(head.encode())
+
+        async def write(text):
+            frame = Frame(Opcode.TEXT, text.encode())
+            raw.sendall(frame.serialize(mask=True))
+
+        yield write
