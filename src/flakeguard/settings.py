@@ -1,9 +1,9 @@
 """FlakeGuard's settings: the backend's under the names of FlakeGuard's runbooks, and its own."""
 
 import os
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from fluxbase.settings import Environment, LogFormat, Settings, SignupPolicy, names
 
@@ -43,6 +43,9 @@ class FlakeGuardSettings(Settings):
     worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
     health_check_port: int = Field(8080, ge=0, le=65535, validation_alias=names("HEALTH_CHECK_PORT"))
 
+    retention_junit_days: int = Field(30, ge=1, validation_alias=names("FG_RETENTION_JUNIT_DAYS"))
+    retention_events_days: int = Field(180, ge=2, validation_alias=names("FG_RETENTION_EVENTS_DAYS"))
+
     lookback_days: int = Field(30, ge=1, validation_alias=names("FG_LOOKBACK_DAYS"))
     window_size: int = Field(100, ge=10, le=1000, validation_alias=names("FG_WINDOW_SIZE"))
     min_runs: int = Field(5, ge=1, validation_alias=names("FG_MIN_RUNS"))
@@ -64,3 +67,12 @@ class FlakeGuardSettings(Settings):
         if len(weights) != 4 or any(w < 0 for w in weights) or abs(sum(weights) - 1) > 1e-9:  # noqa: PLR2004 -- the four parts
             raise ValueError("are four numbers that sum to 1: failure rate, inconsistency, recency, branch diversity")
         return weights
+
+    @model_validator(mode="after")
+    def _windows_can_be_rebuilt(self) -> Self:
+        # A run arrives after it was executed: what the lookback wants is no older by arrival than by its own time.
+        if self.retention_events_days < self.lookback_days:
+            raise ValueError(
+                "FG_RETENTION_EVENTS_DAYS must be at least FG_LOOKBACK_DAYS: verdicts look at attempts that old"
+            )
+        return self

@@ -25,8 +25,12 @@ def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
 
 
 def max_connections(settings: FlakeGuardSettings) -> int:
-    """As many as the settings say, but enough for all jobs of every queue at once, the relay, the ageing and health."""
-    return max(settings.database_max_connections, len(QUEUES) * settings.worker_concurrency + 4)
+    """As many as the settings say, but enough for every queue, for what is done by the clock, for the relay and health.
+
+    Retention holds a second connection while it works, which keeps others from it.
+    """
+    at_once = len(QUEUES) * settings.worker_concurrency + settings.jobs_max_concurrent_per_worker
+    return max(settings.database_max_connections, at_once + 5)
 
 
 async def _work(settings: FlakeGuardSettings, addresses: Addresses) -> None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from fluxbase.monitoring.job_metrics import JobMetrics
+
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -28,6 +30,7 @@ class WorkerMetrics:
     """Counters of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.jobs = JobMetrics(registry)
         self.processed = Counter(
             "flakeguard_worker_jobs_processed_total", "Jobs processed by status", ["queue", "status"], registry=registry
         )

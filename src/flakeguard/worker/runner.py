@@ -1,20 +1,16 @@
-"""The worker: takes jobs off BullMQ, relays what is owed, ages what nobody uploads to."""
+"""The worker: takes jobs off BullMQ, relays what is owed, and runs what is done by the clock."""
 
 import asyncio
 import random
 import time
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 import structlog
 
-from flakeguard.analysis.analyzing import reanalyze_project
-from flakeguard.analysis.config import AnalysisConfig
-from flakeguard.analysis.repository import SQL as ANALYSIS_SQL
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
@@ -25,15 +21,13 @@ from flakeguard.worker.processors import Job, Processor, begin, give_up, process
 from flakeguard.worker.publishing import Publisher
 from flakeguard.worker.queues import PREFIX, STALLED_JOB_TIMEOUT_MS, bullmq_name
 from flakeguard.worker.retry_policy import delay_ms
-from fluxbase.db import load
+from flakeguard.worker.schedules import scheduled_functions
 from fluxbase.errors import InvalidRequestError
+from fluxbase.jobs import running_jobs
 from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
-_SQL = load(__package__)
 
-_AGEING_HOUR_UTC = 4
-_AGED_FOR = timedelta(hours=20)  # less than a day, so that what was made up for late is due at the hour again
 _CLOSE_SECONDS = 25
 _AGAIN_SECONDS = 2.0
 
@@ -56,13 +50,19 @@ async def running_worker(
     ]
     relay = Relay(resources, Publisher(resources.redis))
     duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
-    duties |= {"relay": relay.run, "ageing": partial(_age_daily, resources, config)}
+    duties["relay"] = relay.run
     tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties.items()]
     logger.info("worker started", worker=settings.worker_name, concurrency=settings.worker_concurrency)
+    by_the_clock = AsyncExitStack()
     try:
+        await by_the_clock.enter_async_context(
+            running_jobs(
+                resources, settings, scheduled_functions(settings), metrics=metrics.jobs, name=settings.worker_name
+            )
+        )
         yield
     finally:
-        await asyncio.gather(*(_close(worker) for worker in workers))
+        await asyncio.gather(by_the_clock.aclose(), *(_close(worker) for worker in workers))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -153,42 +153,3 @@ async def _process(
             raise UnrecoverableError(str(error)) from error
         log.info("job completed", seconds=round(time.perf_counter() - started, 3))
         return result
-
-
-async def _age_daily(resources: Resources, config: AnalysisConfig) -> None:
-    """Once a day judge everything again: verdicts fall when nothing is uploaded, too. Partitions are made ahead.
-
-    What was missed while no worker was up is made up for at the start. Each project is aged by whoever claims it.
-    """
-    while True:
-        async with resources.database.transaction() as connection:
-            await connection.execute(_SQL["ensure_partitions"])
-        await _age_what_is_due(resources, config)
-        await asyncio.sleep(_seconds_until(resources.now(), _AGEING_HOUR_UTC))
-
-
-async def _age_what_is_due(resources: Resources, config: AnalysisConfig) -> None:
-    while True:
-        now = resources.now()
-        async with resources.database.transaction() as connection:
-            project_id = await connection.fetchval(ANALYSIS_SQL["claim_ageing"], now, now - _AGED_FOR)
-        if project_id is None:
-            return
-        await _age(resources, config, project_id)
-
-
-async def _age(resources: Resources, config: AnalysisConfig, project_id: int) -> None:
-    """Age one project; that it cannot be aged is no reason to leave out the others."""
-    try:
-        tests = await reanalyze_project(
-            resources.database, project_id, recompute=False, config=config, now=resources.now()
-        )
-    except Exception:
-        logger.exception("ageing failed", project_id=project_id)
-    else:
-        logger.info("ageing completed", project_id=project_id, tests=tests)
-
-
-def _seconds_until(now: datetime, hour: int) -> float:
-    today = now.astimezone(UTC).replace(hour=hour, minute=0, second=0, microsecond=0)
-    return ((today if today > now else today + timedelta(days=1)) - now).total_seconds()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from flakeguard.worker.runner import _SQL
+from flakeguard.worker.schedules import _SQL
 from fluxbase.db import ANONYMOUS
 from fluxbase.resources import Resources
 

@@ -1,0 +1,68 @@
+"""What FlakeGuard does by the clock, as functions and schedules of Fluxbase's jobs. The four queues are BullMQ's."""
+
+from typing import Any
+
+from flakeguard.analysis.ageing import age_what_is_due
+from flakeguard.analysis.settings import analysis_config
+from flakeguard.retention.cleaning import clean, retention_of
+from flakeguard.settings import FlakeGuardSettings
+from fluxbase.db import load
+from fluxbase.jobs import Backoff, Functions, Job
+
+_SQL = load(__package__)
+
+AGEING = "flakeguard.ageing"
+PARTITIONS = "flakeguard.partitions"
+RETENTION = "flakeguard.retention"
+
+_DAILY_AGEING = "0 4 * * *"
+_DAILY_PARTITIONS = "30 2 * * *"
+_DAILY_RETENTION = "0 3 * * *"
+_EVERY_MINUTE = "* * * * *"
+_UNHURRIED = Backoff(first_seconds=30)
+
+
+def scheduled_functions(settings: FlakeGuardSettings) -> Functions:
+    """Ageing, partitions, retention. Times are UTC; in development retention runs every minute, as the runbook says."""
+    functions = Functions()
+    _add_ageing(functions, settings)
+    _add_partitions(functions)
+    _add_retention(functions, settings)
+    return functions
+
+
+def _add_ageing(functions: Functions, settings: FlakeGuardSettings) -> None:
+    config = analysis_config(settings)
+
+    @functions.function(AGEING, timeout_seconds=None, backoff=_UNHURRIED)
+    async def age(job: Job) -> dict[str, int]:
+        return {"projects": await age_what_is_due(job.resources, config)}
+
+    functions.schedule(AGEING, function=AGEING, cron=_DAILY_AGEING, at_once=True)
+
+
+def _add_partitions(functions: Functions) -> None:
+    @functions.function(PARTITIONS, max_attempts=10, backoff=_UNHURRIED)
+    async def ensure_partitions(job: Job) -> None:
+        async with job.resources.database.transaction() as connection:
+            await connection.execute(_SQL["ensure_partitions"])
+
+    functions.schedule(PARTITIONS, function=PARTITIONS, cron=_DAILY_PARTITIONS, at_once=True)
+
+
+def _add_retention(functions: Functions, settings: FlakeGuardSettings) -> None:
+    retention = retention_of(settings)
+
+    @functions.function(RETENTION, max_attempts=5, timeout_seconds=None, backoff=_UNHURRIED)
+    async def retain(job: Job) -> dict[str, Any]:
+        cleaned = await clean(job.resources.database, retention, now=job.resources.now(), tell=job.progress)
+        if cleaned is None:
+            return {"skipped": "another run is at it"}
+        return {
+            "junit_content_cleared": cleaned.junit_content,
+            "events_deleted": cleaned.events,
+            "months_dropped": cleaned.months,
+        }
+
+    cron = _DAILY_RETENTION if settings.is_production else _EVERY_MINUTE
+    functions.schedule(RETENTION, function=RETENTION, cron=cron)
