@@ -12,6 +12,7 @@ from fluxbase.jobs import jobs_in_process
 from fluxbase.jobs.admin_routes import router as jobs_admin_router
 from fluxbase.jobs.routes import router as jobs_router
 from fluxbase.monitoring import monitoring_router
+from fluxbase.monitoring.detailed import router as detailed_monitoring_router
 from fluxbase.monitoring.health import installed_version
 from fluxbase.monitoring.watching import watched
 from fluxbase.realtime.routes import router as realtime_router
@@ -30,6 +31,7 @@ _ROUTERS = (
     jobs_router,
     jobs_admin_router,
     realtime_router,
+    detailed_monitoring_router,
 )
 _RUNNING: tuple[Running, ...] = (
     watched,

@@ -33,7 +33,12 @@ class Metrics:
         self._declare_realtime()
         self._declare_database()
         uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
-        uptime.set_function(lambda: time.monotonic() - self._started)
+        uptime.set_function(lambda: self.uptime_seconds)
+
+    @property
+    def uptime_seconds(self) -> float:
+        """Since this process started."""
+        return time.monotonic() - self._started
 
     def _declare_http(self) -> None:
         labels = ("method", "path", "status")

@@ -1,0 +1,87 @@
+"""The runbook's questions to a running Fluxbase."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fluxbase.auth.access_tokens import issue_for_role
+from fluxbase.service_keys import Operator, ServiceKeys
+from fluxbase.service_keys.repository import Wanted
+
+from ..serving import client_for
+
+HEALTH, NUMBERS = "/api/v1/monitoring/health", "/api/v1/monitoring/metrics"
+
+
+async def settled(client, path=HEALTH):
+    """The answer once everything that runs beside the routes has begun."""
+    async with asyncio.timeout(10):
+        while (answer := await client.get(path)).json()["status"] != "healthy":  # noqa: ASYNC110 -- asked as a monitor
+            await asyncio.sleep(0.05)
+    return answer
+
+
+async def test_the_basic_check_has_the_runbooks_word(here):
+    answer = await here.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
+
+
+async def test_each_room_says_how_it_is(here):
+    body = (await settled(here)).json()
+    assert {"database", "realtime", "storage", "jobs"} <= set(body["services"])
+    for service in body["services"].values():
+        assert service["status"] == "healthy"
+        assert set(service) <= {"status", "message", "latency_ms"}
+    assert body["services"]["database"]["latency_ms"] > 0
+
+
+async def test_without_its_database_it_is_503_and_says_which_room(here, whole):
+    await settled(here)
+    await whole.state.resources.database.pool.close()
+    answer = await here.get(HEALTH)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["status"] == answer.json()["services"]["database"]["status"] == "unhealthy"
+
+
+async def test_the_numbers_that_the_runbook_asks_jq_for(here):
+    await settled(here)
+    body = (await here.get(NUMBERS)).json()
+    assert {"connections", "channels", "subscriptions", "slow_clients"} <= set(body["realtime"])
+    (worker,) = body["jobs"]["workers"]
+    assert worker["status"] == "active"
+    assert body["jobs"]["queue"]["pending"] == 0
+    assert body["database"]["max_connections"] == 8
+    assert body["database"]["acquired_connections"] + body["database"]["idle_connections"] <= 8
+    assert {"buckets", "objects", "bytes"} <= set(body["storage"])
+    assert body["memory"]["rss_bytes"] > 10_000_000
+    assert body["uptime_seconds"] > 0
+
+
+async def test_strangers_see_nothing_of_it_and_whoever_has_a_key_does(whole):
+    resources = whole.state.resources
+    made = {
+        scope: (await ServiceKeys(resources, Operator("test")).create(Wanted("t", [scope]))).token
+        for scope in ("monitoring:read", "tables:read")
+    }
+    now = datetime.now(UTC)
+    tokens = {
+        role: issue_for_role(resources.addresses.secret, role, now=now, lifetime=timedelta(minutes=1))
+        for role in ("service_role", "anon")
+    }
+    async with client_for(whole, peer=("203.0.113.9", 1)) as stranger:
+        for path in (HEALTH, NUMBERS):
+            assert (await stranger.get(path)).status_code == 401
+            assert (await stranger.get(path, headers={"apikey": tokens["anon"]})).status_code == 403
+            assert (await stranger.get(path, headers={"X-Service-Key": made["tables:read"]})).status_code == 403
+            for headers in ({"X-Service-Key": made["monitoring:read"]}, {"apikey": tokens["service_role"]}):
+                assert (await stranger.get(path, headers=headers)).status_code in (200, 503)
+        assert (await stranger.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+async def test_a_proxy_that_nobody_named_does_not_lend_its_address(whole, header):
+    async with client_for(whole, peer=("10.0.0.5", 1)) as proxied:
+        assert (await proxied.get(NUMBERS)).status_code == 200
+        assert (await proxied.get(NUMBERS, headers={header: "203.0.113.9"})).status_code == 401
