@@ -14,7 +14,7 @@ from flakeguard.projects.accounts import HOOKS
 from flakeguard.projects.routes import router as projects_router
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http, web
-from fluxbase.app import include_backend, running_backend
+from fluxbase.app import body_limits, include_backend, running_backend
 from fluxbase.monitoring import monitoring_router
 from fluxbase.resources import Addresses, open_resources
 
@@ -41,7 +41,7 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
         app,
         settings=settings,
         envelope_prefixes=ENVELOPES,
-        body_limits={"/api/v1/ingest": settings.max_upload_bytes},
+        body_limits={**body_limits(settings), "/api/v1/ingest": settings.max_upload_bytes},
         error_page=web.error_page,
         rate_limited=("/api/",),
         rate_unlimited=ENVELOPES,  # uploads have a limit of their own, and pages ask the rest

@@ -1,6 +1,6 @@
 """Fluxbase as an application of its own, and as the part of another one that stands on it."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
@@ -22,6 +22,8 @@ from fluxbase.rest import introspection
 from fluxbase.rest import routes as rest
 from fluxbase.service_keys.routes import router as service_keys_router
 from fluxbase.settings import Settings
+from fluxbase.storage import body_limit, running_cleaner
+from fluxbase.storage.routes import router as storage_router
 
 type Running = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -32,6 +34,7 @@ _ROUTERS = (
     jobs_admin_router,
     realtime_router,
     detailed_monitoring_router,
+    storage_router,
 )
 _RUNNING: tuple[Running, ...] = (
     watched,
@@ -39,6 +42,7 @@ _RUNNING: tuple[Running, ...] = (
     mail_delivery,
     jobs_in_process,
     running_realtime,
+    running_cleaner,
 )
 
 
@@ -56,7 +60,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
 
     app = FastAPI(title="Fluxbase", version=installed_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
-    http.install(app, settings=settings)
+    http.install(app, settings=settings, body_limits=body_limits(settings))
     include_backend(app)
     app.include_router(monitoring_router(well="healthy"))
     return app
@@ -67,6 +71,11 @@ def include_backend(app: FastAPI) -> None:
     app.router.routes.extend(rest.routes())  # first: routes are tried one after another, and this is the busiest path
     for router in _ROUTERS:
         app.include_router(router)
+
+
+def body_limits(settings: Settings) -> Mapping[str, int]:
+    """Path prefixes of the rooms whose bodies are larger than others, with the limit in bytes: for `http.install`."""
+    return {"/api/v1/storage": body_limit(settings)}
 
 
 @asynccontextmanager

@@ -60,6 +60,28 @@ class PayloadTooLargeError(FluxbaseError):
     code = "payload_too_large"
 
 
+class PreconditionFailedError(FluxbaseError):
+    """It is not as If-Match or If-None-Match wants it to be."""
+
+    code = "precondition_failed"
+
+
+class UnsupportedMediaTypeError(FluxbaseError):
+    """Content of this type is not taken here."""
+
+    code = "unsupported_media_type"
+
+
+class RangeNotSatisfiableError(FluxbaseError):
+    """The range begins behind the end."""
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"The range begins behind the end: there are {size_bytes} bytes.")
+        self.size_bytes = size_bytes
+
+
 class RateLimitError(FluxbaseError):
     """Too many requests."""
 
@@ -74,3 +96,9 @@ class UnavailableError(FluxbaseError):
     """A server this one needs cannot be reached; try again shortly."""
 
     code = "service_unavailable"
+
+
+class InsufficientStorageError(FluxbaseError):
+    """There is no space left to store this; what is stored already is unharmed."""
+
+    code = "insufficient_storage"

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -25,8 +26,8 @@ def production_logs() -> None:
 
 
 @pytest.fixture
-def app(settings: FlakeGuardSettings, resources: Resources) -> FastAPI:
-    return make_app(settings, resources)
+def app(settings: FlakeGuardSettings, resources: Resources, tmp_path: Path) -> FastAPI:
+    return make_app(settings.model_copy(update={"storage_local_path": tmp_path / "storage"}), resources)
 
 
 @pytest.fixture

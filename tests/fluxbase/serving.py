@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http
-from fluxbase.app import include_backend
+from fluxbase.app import body_limits, include_backend
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.watching import watch_statements
 from fluxbase.resources import Resources
@@ -17,6 +17,7 @@ def make_app(settings: FlakeGuardSettings, resources: Resources | None, **option
     app = FastAPI()
     app.state.settings = settings
     app.state.resources = resources
+    options.setdefault("body_limits", body_limits(settings))
     http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs",), **options)
     include_backend(app)
     if resources is not None:

@@ -22,9 +22,13 @@ _STATUS_OF: tuple[tuple[type[errors.FluxbaseError], int], ...] = (
     (errors.PermissionDeniedError, 403),
     (errors.NotFoundError, 404),
     (errors.ConflictError, 409),
+    (errors.PreconditionFailedError, 412),
     (errors.PayloadTooLargeError, 413),
+    (errors.UnsupportedMediaTypeError, 415),
+    (errors.RangeNotSatisfiableError, 416),
     (errors.RateLimitError, 429),
     (errors.UnavailableError, 503),
+    (errors.InsufficientStorageError, 507),
 )
 _NETWORK_ERRNOS = frozenset(
     (
@@ -132,6 +136,8 @@ def _from_ours(error: errors.FluxbaseError, request_id: str) -> Problem:
         headers["Retry-After"] = str(RETRY_AFTER_OUTAGE_SECONDS)
     elif isinstance(error, errors.NotAuthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, errors.RangeNotSatisfiableError):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     return Problem(status, error.code, str(error), request_id, headers)
 
 

@@ -32,6 +32,7 @@ class Metrics:
         self.jobs = JobMetrics(self.registry)
         self._declare_realtime()
         self._declare_database()
+        self._declare_storage()
         uptime = Gauge("fluxbase_system_uptime_seconds", "Since this process started.", registry=self.registry)
         uptime.set_function(lambda: self.uptime_seconds)
 
@@ -98,6 +99,20 @@ class Metrics:
         """Count a statement; what a pool's `Statements` call."""
         self._outcomes[succeeded].inc()
         self.db_query_duration.observe(seconds)
+
+    def _declare_storage(self) -> None:
+        self.storage_bytes = Counter(
+            "fluxbase_storage_bytes",
+            "Bytes of objects that came in or went out.",
+            ("direction",),
+            registry=self.registry,
+        )
+        self.storage_operations = Counter(
+            "fluxbase_storage_operations",
+            "Operations on buckets and objects, by what became of them.",
+            ("operation", "outcome"),
+            registry=self.registry,
+        )
 
     def watch_pool(self, state: Any) -> None:
         """Report the pool of `state.resources`, which may be opened later, at each scrape."""

@@ -1,0 +1,254 @@
+"""What can be done with objects. Each use case runs as the caller: the database's policies say what they may."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import structlog
+
+from fluxbase.db import ANONYMOUS, Claims, Connection, Database
+from fluxbase.errors import (
+    InsufficientStorageError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    UnsupportedMediaTypeError,
+)
+from fluxbase.storage import conditions as preconditions
+from fluxbase.storage import repository, sniffing
+from fluxbase.storage.blobs import NO_SPACE, BlobStore, new_key
+from fluxbase.storage.conditions import Conditions
+from fluxbase.storage.errors import BucketNotFoundError, ObjectExistsError, ObjectNotFoundError
+from fluxbase.storage.model import Bucket, Content, StoredObject
+from fluxbase.storage.receiving import Incoming
+
+logger = structlog.get_logger(__name__)
+
+# How long a blob outlives its object: whoever found the row a moment ago still gets its bytes.
+GRACE_SECONDS = 30
+_TRIES = 3
+
+
+@dataclass(slots=True)
+class _Measured:
+    """Chunks on their way into the store: counted, hashed, held to the limit."""
+
+    limit_bytes: int
+    size: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    async def watch(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        yield self._take(head)
+        async for chunk in rest:
+            yield self._take(chunk)
+
+    def _take(self, chunk: bytes) -> bytes:
+        self.size += len(chunk)
+        if self.size > self.limit_bytes:
+            raise PayloadTooLargeError(f"The object is larger than the {self.limit_bytes} bytes that its bucket takes.")
+        self.digest.update(chunk)
+        return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The use cases. `claims` are the caller's; `max_file_size` (bytes) holds for every bucket."""
+
+    database: Database
+    blobs: BlobStore
+    claims: Claims
+    max_file_size: int
+
+    async def page(self, bucket_id: str, *, prefix: str, limit: int, offset: int) -> list[StoredObject]:
+        """Objects whose names begin with `prefix`, by name.
+
+        Raises:
+            BucketNotFoundError: 404.
+        """
+        async with self.database.transaction(self.claims) as connection:
+            await self._bucket(connection, bucket_id)
+            return await repository.list_objects(connection, bucket_id, prefix=prefix, limit=limit, offset=offset)
+
+    async def find(self, bucket_id: str, name: str) -> StoredObject:
+        """An object that the caller may see.
+
+        Raises:
+            ObjectNotFoundError: 404.
+        """
+        async with self.database.transaction(self.claims) as connection:
+            found = await repository.find_object(connection, bucket_id, name)
+        if found is None:
+            raise ObjectNotFoundError
+        return found
+
+    async def delete(self, bucket_id: str, name: str, conditions: Conditions) -> None:
+        """Delete an object. Its bytes follow within a minute.
+
+        Raises:
+            ObjectNotFoundError: 404.
+            PermissionDeniedError: 403, seen but not the caller's.
+            PreconditionFailedError: 412.
+        """
+        async with self.database.transaction(self.claims) as connection:
+            locked = await repository.lock_object(connection, bucket_id, name)
+            found = locked or await self._seen(connection, bucket_id, name)
+            preconditions.check_match(conditions, found[1])
+            if not await repository.delete_object(connection, found[0]):
+                raise PermissionDeniedError("You may see this object, but not delete it.")
+
+    async def _seen(self, connection: Connection, bucket_id: str, name: str) -> tuple[Any, str]:
+        found = await repository.find_object(connection, bucket_id, name)
+        if found is None:
+            raise ObjectNotFoundError
+        return found.id, found.etag
+
+    async def upload(
+        self, bucket_id: str, name: str, incoming: Incoming, *, replace: bool, conditions: Conditions
+    ) -> tuple[StoredObject, bool]:
+        """Store what comes in as the content of an object; also whether the object is new.
+
+        The bytes go to a key of their own first. One transaction then makes or switches the row: until it commits,
+        readers get what was there before.
+
+        Raises:
+            InvalidRequestError: 400, there is no content, or it broke off.
+            PermissionDeniedError: 403.
+            BucketNotFoundError: 404.
+            ObjectExistsError: 409, when it is not to `replace`.
+            PreconditionFailedError: 412.
+            PayloadTooLargeError: 413.
+            UnsupportedMediaTypeError: 415.
+            InsufficientStorageError: 507.
+        """
+        key = new_key(bucket_id)
+        async with self.database.transaction(self.claims) as connection:
+            bucket = await self._bucket(connection, bucket_id)
+        async with self.database.transaction() as connection:
+            await repository.begin_blob(connection, key)
+        try:
+            await self._look_first(key, bucket_id, name, replace=replace, conditions=conditions)
+            content = await self._store(key, bucket, name, incoming)
+            return await self._attach(bucket_id, name, content, replace=replace, conditions=conditions)
+        except BaseException:
+            await asyncio.shield(self._abandon(key))
+            raise
+
+    async def _bucket(self, connection: Connection, bucket_id: str) -> Bucket:
+        bucket = await repository.find_bucket(connection, bucket_id)
+        if bucket is None:
+            raise BucketNotFoundError
+        return bucket
+
+    async def _look_first(self, key: str, bucket_id: str, name: str, *, replace: bool, conditions: Conditions) -> None:
+        """Do it with one byte and undo it: who may not upload is told before, not after gigabytes."""
+        trial = Content(key, 1, sniffing.UNKNOWN, "", {})
+        async with self.database.transaction(self.claims) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await self._put(connection, bucket_id, name, trial, replace=replace, conditions=conditions)
+            finally:
+                await transaction.rollback()
+
+    async def _store(self, key: str, bucket: Bucket, name: str, incoming: Incoming) -> Content:
+        await incoming.start()
+        chunks = incoming.chunks()
+        head = bytearray()
+        while len(head) < sniffing.HEAD_BYTES and (chunk := await anext(chunks, None)) is not None:
+            head += chunk
+        kind = _checked_type(bucket, incoming.content_type, name, bytes(head[: sniffing.HEAD_BYTES]))
+        measured = _Measured(min(self.max_file_size, bucket.max_file_size or self.max_file_size))
+        await self.blobs.write(key, measured.watch(bytes(head), chunks))
+        return Content(key, measured.size, kind, measured.digest.hexdigest(), incoming.metadata())
+
+    async def _attach(
+        self, bucket_id: str, name: str, content: Content, *, replace: bool, conditions: Conditions
+    ) -> tuple[StoredObject, bool]:
+        try:
+            async with self.database.transaction(self.claims) as connection:
+                return await self._put(connection, bucket_id, name, content, replace=replace, conditions=conditions)
+        except asyncpg.DiskFullError as error:
+            logger.error(NO_SPACE, server="postgresql", error=str(error))  # noqa: TRY400 -- the stack tells nothing
+            raise InsufficientStorageError from error
+
+    async def _put(
+        self,
+        connection: Connection,
+        bucket_id: str,
+        name: str,
+        content: Content,
+        *,
+        replace: bool,
+        conditions: Conditions,
+    ) -> tuple[StoredObject, bool]:
+        for _ in range(_TRIES):
+            locked = await repository.lock_object(connection, bucket_id, name)
+            preconditions.check_before_write(conditions, locked and locked[1])
+            if locked is None:
+                added = await self._add(connection, bucket_id, name, content)
+                if added is not None:
+                    return added, True
+                continue  # somebody else was faster, or it is another's: look again
+            if not replace:
+                raise ObjectExistsError
+            replaced = await repository.replace_content(connection, locked[0], content)
+            if replaced is not None:
+                return replaced, False
+        if not replace:
+            raise ObjectExistsError("There is an object of this name, which is not yours to replace.")
+        raise PermissionDeniedError("There is an object of this name, which is not yours to replace.")
+
+    async def _add(self, connection: Connection, bucket_id: str, name: str, content: Content) -> StoredObject | None:
+        """The new object; None when the name is taken.
+
+        Raises:
+            NotAuthenticatedError, PermissionDeniedError: The policies do not let the caller in.
+        """
+        try:
+            async with connection.transaction():
+                return await repository.add_object(connection, bucket_id, name, content)
+        except asyncpg.UniqueViolationError:
+            return None
+        except asyncpg.ForeignKeyViolationError as error:
+            raise BucketNotFoundError from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            if self.claims is ANONYMOUS:
+                raise NotAuthenticatedError from error
+            raise PermissionDeniedError("You may not make objects in this bucket.") from error
+
+    async def _abandon(self, key: str) -> None:
+        try:
+            async with self.database.transaction() as connection:
+                await repository.abandon_blob(connection, key, grace_seconds=GRACE_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The sweep finds it in a day; what the client is told is why the upload failed.
+            logger.warning("blob left to the sweep", key=key, error=f"{type(error).__name__}: {error}")
+
+
+def _checked_type(bucket: Bucket, declared: str | None, name: str, head: bytes) -> str:
+    kind = sniffing.media_type(declared, name, head)
+    if bucket.allowed_mime_types is None:
+        return kind
+    if not sniffing.is_allowed(kind, bucket.allowed_mime_types):
+        raise UnsupportedMediaTypeError(
+            f"The bucket takes {', '.join(bucket.allowed_mime_types) or 'nothing'}, not {kind}."
+        )
+    seen = sniffing.contradicts(kind, head)
+    if seen is not None:
+        raise UnsupportedMediaTypeError(f"The content is said to be {kind}, but its first bytes are {seen}.")
+    return kind
+
+
+def checked_page(limit: int, offset: int, *, most: int) -> Mapping[str, int]:
+    """Limit and offset of a list, when they can be used.
+
+    Raises:
+        InvalidRequestError: 400.
+    """
+    if not 1 <= limit <= most or not 0 <= offset < 2**31:
+        raise InvalidRequestError(f"limit is from 1 to {most}, offset from 0 to {2**31 - 1}.")
+    return {"limit": limit, "offset": offset}

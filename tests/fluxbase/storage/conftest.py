@@ -1,0 +1,80 @@
+"""An application whose objects lie in a folder of the test's own, two tenants, and an operator."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from fluxbase.auth import access_tokens
+from fluxbase.resources import Resources
+
+from ..serving import PASSWORD, bearer, client_for
+
+STORAGE = "/api/v1/storage"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+async def operator(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a token of the service role."""
+    resources: Resources = app.state.resources
+    token = access_tokens.issue_for_role(
+        resources.addresses.secret, "service_role", now=resources.now(), lifetime=timedelta(hours=1)
+    )
+    async with client_for(app, headers={"Authorization": f"Bearer {token}"}) as opened:
+        yield opened
+
+
+async def _signed_up(app: FastAPI, email: str) -> dict:
+    async with client_for(app) as opened:
+        answer = await opened.post("/api/v1/auth/signup", json={"email": email, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+async def alice(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    signed_in = await _signed_up(app, "alice@example.com")
+    async with client_for(app, headers=bearer(signed_in)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bob(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    signed_in = await _signed_up(app, "bob@example.com")
+    async with client_for(app, headers=bearer(signed_in)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def anybody(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_for(app) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def private(operator: httpx.AsyncClient) -> str:
+    """The address of a private bucket."""
+    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "private"})
+    assert answer.status_code == 201, answer.text
+    return f"{STORAGE}/private"
+
+
+@pytest.fixture
+async def public(operator: httpx.AsyncClient) -> str:
+    """The address of a public bucket."""
+    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "public", "public": True})
+    assert answer.status_code == 201, answer.text
+    return f"{STORAGE}/public"
+
+
+def blobs_in(folder: Path) -> list[Path]:
+    """Every file in the store, those of interrupted uploads too."""
+    return [path for path in folder.rglob("*") if path.is_file()]
