@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fluxbase.cli import database, keys, serve, tokens
+from fluxbase.cli import database, keys, serve, tokens, users, worker
 from fluxbase.monitoring.health import installed_version
 
 # Locals are never shown in a traceback: they may hold a secret.
@@ -19,6 +19,8 @@ app.command("serve-process", hidden=True)(serve.serve_process)
 app.command("migrate")(database.migrate)
 app.command("status")(database.status)
 app.command("token")(tokens.token)
+app.command("worker")(worker.worker)
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 
 

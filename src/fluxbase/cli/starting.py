@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+import asyncpg
+
 from fluxbase.cli.output import ExitCode, fail, say
 from fluxbase.errors import ConfigurationError, ConflictError, FluxbaseError, NotFoundError
 from fluxbase.monitoring import configure_logging
@@ -42,6 +44,8 @@ def reached(settings: Settings, *, quiet: bool = True, logs_to: TextIO | None = 
             yield addresses
     except ConfigurationError as error:
         fail(ExitCode.UNREACHABLE, str(error))
+    except (OSError, asyncpg.PostgresError) as error:
+        fail(ExitCode.UNREACHABLE, f"a server went away ({type(error).__name__}: {error})", hint="Does it run?")
 
 
 def run[T](work: Callable[[Resources, Settings], Awaitable[T]]) -> T:
