@@ -92,7 +92,7 @@ SELECT $1, n.test_case_id, $2, n.from_verdict, n.to_verdict, n.score, $3
 FROM unnest($4::bigint[], $5::text[], $6::text[], $7::real[]) AS n (test_case_id, from_verdict, to_verdict, score)
 
 -- name: notify
-SELECT pg_notify('flakeguard_changes', $1)
+SELECT realtime.send('internal:flakeguard', 'analyzed', to_jsonb($1::text))
 
 -- name: ingestion_to_analyze
 SELECT state, run_id FROM ingestions WHERE id = $1 FOR UPDATE

@@ -1,19 +1,20 @@
-"""Live pages: one LISTEN a process, one event stream a page. A stream only says that something changed; the page asks.
+"""Live pages: one event stream a page, fed by Fluxbase's realtime. A stream only says that something changed.
 
 Streams end after some minutes and browsers open them again: that is when membership is checked anew.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 
 from fastapi import FastAPI
 
-from fluxbase.db.listener import Listener
+from fluxbase.realtime import Broadcast, Event, Realtime
 from fluxbase.resources import Resources
 
-CHANNEL = "flakeguard_changes"
+CHANNEL = "internal:flakeguard"
 MAX_WAITING = 32
 """Changes a slow page may have waiting; more are dropped, because one is enough for it to look."""
 
@@ -30,17 +31,16 @@ class LiveChanges:
 
     def __init__(self, resources: Resources) -> None:
         self._now = resources.now
-        self._listener = Listener(resources.addresses.runtime_dsn, CHANNEL, self.publish)
         self._inboxes: dict[int, set[Inbox]] = {}
         self._changed_at: dict[int, datetime] = {}
         self._closed = False
 
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        await self._listener.run()
+    def hear(self, event: Event) -> None:
+        """Take what the analysis sent as it committed; anything else means that some may have been missed."""
+        self.publish(json.loads(event.payload) if isinstance(event, Broadcast) else "")
 
     def publish(self, payload: str) -> None:
-        """Take `<project id>:<run id>` from the database; the empty payload means that any may have been missed."""
+        """Take `<project id>:<run id>`; the empty payload means that any may have been missed."""
         project, _, run = payload.partition(":")
         if not project.isdecimal():
             for project_id in self._inboxes:
@@ -117,14 +117,12 @@ def _merge_waiting(inbox: Inbox) -> None:
 
 @asynccontextmanager
 async def live_changes(app: FastAPI) -> AsyncGenerator[LiveChanges]:
-    """Listen while the application runs; `app.state.resources` must be open. Kept at `app.state.live`."""
+    """Listen while the application runs, on its realtime, which must be running. Kept at `app.state.live`."""
     changes = LiveChanges(app.state.resources)
     app.state.live = changes
-    task = asyncio.create_task(changes.run(), name="live changes")
-    try:
-        yield changes
-    finally:
-        changes.close()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    realtime: Realtime = app.state.realtime
+    with realtime.hub.listen(CHANNEL, changes.hear):
+        try:
+            yield changes
+        finally:
+            changes.close()

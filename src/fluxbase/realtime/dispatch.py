@@ -68,10 +68,12 @@ class Dispatcher:
                 await asyncio.sleep(0)
 
     def tell_of_gap(self) -> None:
-        """Changes may have been missed: everybody who listens to a table reads it again."""
+        """Changes may have been missed: who listens to a table reads it again, and parts of this program look too."""
         for index in self._hub.table_indexes():
             for listener, event in _bulk(tuple(index), (index.schema, index.name), GAP, {}):
                 listener.deliver(event)
+        for channel in self._hub.internal_channels():
+            self._hub.send(channel, BulkChanged(channel, (), json.dumps({"reason": GAP})))
 
     def _interested(self, change: Change) -> Sequence[Subscription]:
         index = self._hub.table_index(change.topic)

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from itertools import count
 
 from fluxbase.db import SERVICE
+from fluxbase.realtime.channels import INTERNAL
 from fluxbase.realtime.claims import Group, Groups
-from fluxbase.realtime.events import Broadcast, Event
+from fluxbase.realtime.events import Event
 from fluxbase.realtime.filters import Filter
 from fluxbase.realtime.index import Listener, Subscription, TopicIndex
 from fluxbase.realtime.tables import LiveTable
@@ -40,6 +41,10 @@ class Hub:
     def topics(self) -> list[str]:
         """What somebody here wants to hear of: the readers' filter."""
         return [*self._tables, *(CHANNEL_TOPIC + channel for channel in self._channels)]
+
+    def internal_channels(self) -> list[str]:
+        """The channels by which parts of this program listen."""
+        return [channel for channel in self._channels if channel.startswith(INTERNAL)]
 
     def table_index(self, topic: str) -> TopicIndex | None:
         """The subscriptions of a table's topic."""
@@ -134,8 +139,3 @@ class _Internal:
     def deliver(self, event: Event) -> None:
         """Hand the event on."""
         self._handler(event)
-
-
-def broadcast(channel: str, event: str, payload: str) -> Broadcast:
-    """The event for a message to a channel; `payload` is JSON text."""
-    return Broadcast(channel, event, payload)

@@ -4,8 +4,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from fastapi import FastAPI
 
+from flakeguard.analysis.repository import SQL
 from flakeguard.dashboard.live import CHANNEL, MAX_WAITING, LiveChanges, event_stream, live_changes
+from fluxbase.realtime import BulkChanged, running_realtime
 
 
 @pytest.fixture
@@ -52,16 +55,17 @@ async def test_closing_ends_streams_even_full_ones(changes) -> None:
     assert [chunk async for chunk in event_stream(changes, 1, None)] == [b"retry: 2000\n\n"]
 
 
-async def test_a_notification_of_the_database_arrives(resources, owner) -> None:
-    class App:
-        """As much of an application as is needed."""
-
-        class state:  # noqa: N801 -- its name in Starlette
-            pass
-
-    App.state.resources = resources
-    async with live_changes(App) as changes:
-        with changes.subscribe(3) as inbox:
-            assert await asyncio.wait_for(inbox.get(), 10) == ""  # listening has begun
-            await owner.execute(f"NOTIFY {CHANNEL}, '3:12'")
+async def test_what_the_database_sends_arrives(resources, owner, settings) -> None:
+    app = FastAPI()
+    app.state.resources, app.state.settings = resources, settings
+    async with running_realtime(app), live_changes(app) as changes:
+        with changes.subscribe(3) as inbox, changes.subscribe(4) as other:
+            await owner.execute(SQL["notify"], "3:12")
             assert await asyncio.wait_for(inbox.get(), 10) == "12"
+            assert other.empty()
+
+
+async def test_after_a_gap_everybody_looks(changes) -> None:
+    with changes.subscribe(1) as inbox:
+        changes.hear(BulkChanged(CHANNEL, (), "{}"))
+        assert inbox.get_nowait() == ""
