@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from fluxbase.durations import Duration
@@ -53,6 +53,12 @@ class AuthSettings(BaseSettings):
     smtp_password: SecretStr | None = Field(None, validation_alias=names("FLUXBASE_SMTP_PASSWORD"))
     smtp_tls: str = Field("starttls", pattern="^(starttls|tls|none)$", validation_alias=names("FLUXBASE_SMTP_TLS"))
     smtp_from: str = Field("fluxbase@localhost", validation_alias=names("FLUXBASE_SMTP_FROM"))
+
+    @model_validator(mode="after")
+    def _confirmation_needs_mail(self) -> Self:
+        if self.email_confirmation and self.smtp_host is None:
+            raise ValueError("confirming e-mail addresses needs a server to send mail: set FLUXBASE_SMTP_HOST")
+        return self
 
     @field_validator("redirect_urls", mode="before")
     @classmethod
