@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from fluxbase.monitoring.health import PATIENCE_SECONDS, database_answers, insta
 from fluxbase.monitoring.metrics import metrics_of
 from fluxbase.realtime.service import Realtime
 from fluxbase.resources import Resources
+from fluxbase.storage.access import blobs_of
+from fluxbase.storage.health import storage_health, storage_stats
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 type Health = Mapping[str, Any]
@@ -55,6 +58,7 @@ async def numbers(app: FastAPI) -> dict[str, Any]:
             "waiting": resources.database.waiting,
         },
         "realtime": realtime.stats(),
+        "storage": asdict(await storage_stats(resources.database)),
         "jobs": jobs.as_json(),
     }
 
@@ -93,6 +97,12 @@ async def _realtime(app: FastAPI) -> Health:
     return {"status": HEALTHY}
 
 
+async def _storage(app: FastAPI) -> Health:
+    found = await storage_health(blobs_of(app), patience_seconds=PATIENCE_SECONDS)
+    told = {"message": found.message} if found.message else {}
+    return {"status": HEALTHY if found.well else UNHEALTHY, **told, "latency_ms": found.latency_ms}
+
+
 async def _jobs(app: FastAPI) -> Health:
     return await jobs_health(app.state.resources)
 
@@ -105,5 +115,6 @@ _CHECKS: Mapping[str, Callable[[FastAPI], Awaitable[Health]]] = {
     "database": _database,
     "redis": _redis,
     "realtime": _realtime,
+    "storage": _storage,
     "jobs": _jobs,
 }

@@ -29,7 +29,7 @@ async def test_the_basic_check_has_the_runbooks_word(here):
 
 async def test_each_room_says_how_it_is(here):
     body = (await settled(here)).json()
-    assert {"database", "realtime", "jobs"} <= set(body["services"])
+    assert {"database", "realtime", "storage", "jobs"} <= set(body["services"])
     for service in body["services"].values():
         assert service["status"] == "healthy"
         assert set(service) <= {"status", "message", "latency_ms"}
@@ -54,6 +54,7 @@ async def test_the_numbers_that_the_runbook_asks_jq_for(here):
     assert body["jobs"]["queue"]["pending"] == 0
     assert body["database"]["max_connections"] == 8
     assert body["database"]["acquired_connections"] + body["database"]["idle_connections"] <= 8
+    assert {"buckets", "objects", "bytes"} <= set(body["storage"])
     assert body["memory"]["rss_bytes"] > 10_000_000
     assert body["uptime_seconds"] > 0
 
