@@ -45,7 +45,7 @@ CREATE TABLE jobs.jobs (
                         CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
     payload             jsonb NOT NULL DEFAULT '{}',
     result              jsonb,
-    progress            real CHECK (progress BETWEEN 0 AND 1),
+    progress            double precision CHECK (progress BETWEEN 0 AND 1),
     progress_message    text,
     priority            integer NOT NULL DEFAULT 0,     -- the higher, the sooner
     attempts            integer NOT NULL DEFAULT 0,     -- times a worker began with it

@@ -69,13 +69,14 @@ class Worker:
         self.id: UUID | None = None
         self._attempts: dict[tuple[object, int], Attempt] = {}
         self._awake = asyncio.Event()
+        self._notified = False  # somebody else changed something, perhaps a job of ours
         self._last_beat = time.monotonic()
         self._draining = False
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Work; leaving drains. The heart beats until the last job has ended."""
-        listener = Listener(self._resources.addresses.runtime_dsn, CHANNEL, lambda _payload: self._awake.set())
+        listener = Listener(self._resources.addresses.runtime_dsn, CHANNEL, self._hear)
         await patiently("registering", self._register)
         live = asyncio.create_task(self._live(), name="job worker's heart")
         work = [asyncio.create_task(duty, name="job worker") for duty in (self._work(), listener.run())]
@@ -86,6 +87,10 @@ class Worker:
             await self._drain()
             await _end([live])
             await self._say("stopped")
+
+    def _hear(self, _payload: str) -> None:
+        self._notified = True
+        self._awake.set()
 
     async def _register(self) -> None:
         """Say that this worker is there, what it runs and when. One that was declared dead does it again."""
@@ -109,35 +114,32 @@ class Worker:
 
     async def _look(self) -> float:
         """Begin what is due; seconds until the next look."""
-        pause = self._timing.look
+        pause = min(_AGAIN_SECONDS, self._timing.look)
 
         async def look() -> None:
             nonlocal pause
-            await self._heed_stops()
-            await self._submit_due()
-            await self._claim()
-            if len(self._attempts) < self._concurrency:
-                pause = await self._seconds_until_due()
+            if self._notified:
+                self._notified = False
+                await self._heed_stops()
+            pause = await self._begin_what_is_due()
 
-        done = self.id is not None and await patiently("looking for work", look)
-        return pause if done else min(_AGAIN_SECONDS, self._timing.look)
+        if self.id is not None:
+            await patiently("looking for work", look)
+        return pause
 
-    async def _submit_due(self) -> None:
+    async def _begin_what_is_due(self) -> float:
+        """Claim and begin, as far as there is room; seconds until something is due that is known of."""
+        free = self._concurrency - len(self._attempts)
+        seconds: float | None = None
+        claims: list[Claim] = []
         async with self._resources.database.transaction() as connection:
             await submit_due(connection, self._functions)
-
-    async def _claim(self) -> None:
-        free = self._concurrency - len(self._attempts)
-        if free <= 0 or self.id is None:
-            return
-        async with self._resources.database.transaction() as connection:
-            claims = await claim_jobs(connection, self.id, self._functions.names, free)
+            if free > 0 and self.id is not None:
+                claims = await claim_jobs(connection, self.id, self._functions.names, free)
+            if len(claims) < free:
+                seconds = await connection.fetchval(SQL["next_due_seconds"], self._functions.names)
         for claim in claims:
             self._begin(claim)
-
-    async def _seconds_until_due(self) -> float:
-        async with self._resources.database.transaction() as connection:
-            seconds: float | None = await connection.fetchval(SQL["next_due_seconds"], self._functions.names)
         return self._timing.look if seconds is None else min(max(seconds, 0.0), self._timing.look)
 
     def _begin(self, claim: Claim) -> None:
