@@ -26,6 +26,13 @@ def here(request: Request) -> str:
 
 def safe_next(target: str | None, fallback: str = "/") -> str:
     """`target` when it is a path on this site, so that no sign-in link can lead elsewhere."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target:
+    # Browsers drop control characters and turn backslashes: what is left could lead elsewhere.
+    if (
+        target
+        and target.startswith("/")
+        and not target.startswith("//")
+        and "\\" not in target
+        and target.isprintable()
+    ):
         return target
     return fallback

@@ -44,7 +44,8 @@ async def test_it_opens_by_itself(client, ada, owner):
     await codes(client, "wrong", "wrong", "wrong")
     assert await codes(client, PASSWORD) == ["ACCOUNT_LOCKED"]
     await owner.execute(
-        "UPDATE auth.lockouts SET locked_until = locked_until - $1::interval, last_failed_at = last_failed_at - $1::interval",
+        """UPDATE auth.lockouts
+           SET locked_until = locked_until - $1::interval, last_failed_at = last_failed_at - $1::interval""",
         timedelta(minutes=15, seconds=1),
     )
     assert await codes(client, "wrong", PASSWORD) == ["INVALID_CREDENTIALS", "in"]

@@ -84,7 +84,7 @@ class ProviderClient:
             raise ProviderAwayError from error
 
     async def _get(self, url: str, *, anonymous: bool = False) -> Any:
-        answer = await self._http.get(url, withhold_token=anonymous, headers={"Accept": "application/json"})
+        answer = await self._http.request("GET", url, withhold_token=anonymous, headers={"Accept": "application/json"})
         try:
             answer.raise_for_status()
             return answer.json()

@@ -1,0 +1,357 @@
+"""Signing in by a provider: a real OpenID Connect server beside us, and a GitHub of our own."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from oidc_provider_mock import User, run_server_in_thread
+
+from fluxbase.auth import access_tokens
+from fluxbase.auth.providers import configured
+from fluxbase.auth.providers.model import Endpoints
+from fluxbase.settings import OAuthProvider, SignupPolicy
+
+from ..serving import PASSWORD, bearer, client_for
+
+AUTH = "/api/v1/auth"
+SECRET = "a secret for tests only, long enough for HS256"
+PEOPLE = (
+    User(sub="ada", claims={"email": "ada@example.com", "email_verified": True, "name": "Ada"}),
+    User(sub="ada-too", claims={"email": "Ada@Example.com", "email_verified": True}),
+    User(sub="eve", claims={"email": "ada@example.com", "email_verified": False}),
+    User(sub="nobody", claims={}),
+)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    with run_server_in_thread(user_claims=PEOPLE, require_nonce=True) as server:
+        yield f"http://localhost:{server.server_port}"
+
+
+class FakeGitHub(BaseHTTPRequestHandler):
+    """As much of GitHub as we ask for. It holds us to PKCE: the code is the challenge itself."""
+
+    verified = True
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+        digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
+        right = base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == form["code"][0]
+        self._answer({"access_token": "gho_x", "token_type": "bearer"} if right else {"error": "bad_verification_code"})
+
+    def do_GET(self) -> None:
+        assert self.headers["authorization"] == "Bearer gho_x"
+        other = {"email": "other@example.com", "primary": False, "verified": True}
+        mine = {"email": "ada@example.com", "primary": True, "verified": self.verified}
+        self._answer([other, mine] if self.path.endswith("/emails") else {"id": 4711, "login": "ada", "name": None})
+
+    def _answer(self, body: object) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def github(monkeypatch) -> Iterator[type[FakeGitHub]]:
+    handler = type("Handler", (FakeGitHub,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    endpoints = Endpoints(f"{base}/login/oauth/authorize", f"{base}/login/oauth/access_token", f"{base}/user")
+    monkeypatch.setattr(configured, "GITHUB_ENDPOINTS", endpoints)
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def app(app, issuer):
+    app.state.settings = app.state.settings.model_copy(
+        update={
+            "signin_attempts_per_minute": 1000,
+            "redirect_urls": ("https://app.example.com/back",),
+            "oauth_providers": {
+                "oidc": OAuthProvider(client_id="us", client_secret="ours", issuer=issuer),
+                "github": OAuthProvider(client_id="us", client_secret="ours"),
+                "gone": OAuthProvider(client_id="us", client_secret="ours", issuer="http://127.0.0.1:1"),
+            },
+        }
+    )
+    return app
+
+
+async def leave(client, provider="oidc", **query) -> str:
+    answer = await client.get(f"{AUTH}/oauth/{provider}/authorize", params=query)
+    assert answer.status_code == 302, answer.text
+    return answer.headers["location"]
+
+
+async def consent(url: str, sub: str) -> str:
+    """What the provider answers the person's yes with: the way back, as a path of ours."""
+    async with httpx.AsyncClient() as browser:
+        answer = await browser.post(url, data={"sub": sub})
+    back = urlsplit(answer.headers["location"])
+    assert (back.scheme, back.netloc) == ("http", "testserver")
+    return f"{back.path}?{back.query}"
+
+
+async def sign_in(client, sub="ada", **query):
+    return await client.get(await consent(await leave(client, **query), sub))
+
+
+async def confirmed_ada(client, owner) -> dict:
+    answer = await client.post(f"{AUTH}/signup", json={"email": "ada@example.com", "password": PASSWORD})
+    client.cookies.clear()
+    await owner.execute("UPDATE auth.users SET email_confirmed_at = now()")
+    return answer.json()
+
+
+async def test_a_new_person_gets_an_account(client, owner):
+    answer = await sign_in(client)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["user"]["email"] == "ada@example.com"
+    assert body["user"]["email_confirmed_at"] is not None
+    assert body["user"]["user_metadata"] == {"name": "Ada"}
+    assert access_tokens.verify(SECRET, body["access_token"])["amr"] == ["oauth"]
+    identities = (await client.get(f"{AUTH}/identities", headers=bearer(body))).json()
+    assert [(one["provider"], one["email"]) for one in identities] == [("oidc", "ada@example.com")]
+    client.cookies.clear()
+    again = (await sign_in(client)).json()
+    assert again["user"]["id"] == body["user"]["id"]
+    assert await owner.fetchval("SELECT count(*) FROM auth.users") == 1
+    assert await owner.fetchval("SELECT count(*) FROM auth.oauth_states") == 0
+
+
+async def test_what_leaves_with_the_browser(client, owner):
+    url = await leave(client)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    assert query["redirect_uri"] == f"http://testserver{AUTH}/oauth/oidc/callback"
+    assert (query["code_challenge_method"], query["response_type"]) == ("S256", "code")
+    assert len(query["code_challenge"]) == 43
+    assert len(query["nonce"]) == len(query["state"]) == 43
+    stored = str(await owner.fetch("SELECT * FROM auth.oauth_states"))
+    assert not any(query[name] in stored for name in ("state", "nonce"))
+    assert client.cookies.get("fluxbase_oauth") not in stored
+
+
+async def test_only_the_browser_that_left_comes_back_and_once(app, client):
+    back = await consent(await leave(client), "ada")
+    async with client_for(app) as other:
+        assert (await other.get(back)).json()["code"] == "INVALID_STATE"
+        await leave(other)
+        assert (await other.get(back)).json()["code"] == "INVALID_STATE"
+    assert (await client.get(back.replace("state=", "state=x"))).json()["code"] == "INVALID_STATE"
+    cookie = client.cookies.get("fluxbase_oauth")
+    assert (await client.get(back)).status_code == 200
+    client.cookies.set("fluxbase_oauth", cookie)
+    assert (await client.get(back)).json()["code"] == "INVALID_STATE"
+
+
+async def test_a_state_expires(client, owner):
+    back = await consent(await leave(client), "ada")
+    await owner.execute("UPDATE auth.oauth_states SET expires_at = now()")
+    assert (await client.get(back)).json()["code"] == "INVALID_STATE"
+
+
+async def test_a_code_of_another_sign_in_is_refused(client, app):
+    """Its id token has another nonce."""
+    theirs = parse_qs(urlsplit(await consent(await leave(client), "ada")).query)["code"][0]
+    client.cookies.clear()
+    back = await consent(await leave(client), "ada")
+    mine = parse_qs(urlsplit(back).query)["code"][0]
+    answer = await client.get(back.replace(mine, theirs))
+    assert (answer.status_code, answer.json()["code"]) == (401, "PROVIDER_REFUSED")
+
+
+async def test_a_made_up_code_and_a_refusal_are_refused(client):
+    for query in ("code=made-up", "error=access_denied"):
+        state = parse_qs(urlsplit(await leave(client)).query)["state"][0]
+        answer = await client.get(f"{AUTH}/oauth/oidc/callback?state={state}&{query}")
+        assert (answer.status_code, answer.json()["code"]) == (401, "PROVIDER_REFUSED")
+
+
+async def test_a_confirmed_account_is_connected_by_its_verified_address(client, owner):
+    ada = await confirmed_ada(client, owner)
+    assert (await sign_in(client)).json()["user"]["id"] == ada["user"]["id"]
+
+
+async def test_never_to_an_account_whose_address_nobody_confirmed(client, ada, owner):
+    answer = await sign_in(client)
+    assert (answer.status_code, answer.json()["code"]) == (409, "ACCOUNT_UNCONFIRMED")
+    assert await owner.fetchval("SELECT count(*) FROM auth.identities") == 0
+
+
+@pytest.mark.parametrize("sub", ["eve", "nobody"])
+async def test_never_without_the_provider_vouching_for_the_address(client, owner, sub):
+    await confirmed_ada(client, owner)
+    answer = await sign_in(client, sub)
+    assert (answer.status_code, answer.json()["code"]) == (403, "PROVIDER_EMAIL_UNVERIFIED")
+    assert await owner.fetchval("SELECT count(*) FROM auth.identities") == 0
+
+
+@pytest.mark.parametrize("policy", [SignupPolicy.CLOSED, SignupPolicy.INVITED])
+async def test_the_sign_up_policy_holds(app, client, owner, policy):
+    app.state.settings = app.state.settings.model_copy(update={"signup_policy": policy})
+    await client.post(f"{AUTH}/signup", json={"email": "zoe@example.com", "password": PASSWORD})
+    client.cookies.clear()
+    answer = await sign_in(client)
+    assert (answer.status_code, answer.json()["code"]) == (403, "SIGNUP_REFUSED")
+    assert await owner.fetchval("SELECT count(*) FROM auth.users") == 1
+
+
+async def test_two_people_of_one_address_are_one_account(client):
+    first = (await sign_in(client)).json()
+    client.cookies.clear()
+    assert (await sign_in(client, "ada-too")).json()["user"]["id"] == first["user"]["id"]
+
+
+async def test_deleting_identities_by_sql_takes_them_away_at_once(client, owner):
+    ada = await confirmed_ada(client, owner)
+    by_provider = (await sign_in(client)).json()
+    client.cookies.clear()
+    await owner.execute("DELETE FROM auth.identities WHERE user_id = $1::text::uuid", ada["user"]["id"])
+    assert (await client.get(f"{AUTH}/user", headers=bearer(by_provider))).status_code == 401
+    assert (await client.get(f"{AUTH}/user", headers=bearer(ada))).status_code == 200  # came by password
+    answer = await sign_in(client)
+    assert (answer.status_code, answer.json()["code"]) == (403, "IDENTITY_REVOKED")
+    await owner.execute("DELETE FROM auth.users")
+    assert (await sign_in(client)).status_code == 200  # whoever has no account any more is new
+
+
+async def test_a_user_connects_and_disconnects(client, ada):
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    back = await consent(begun.json()["url"], "eve")  # any address: the person is signed in already
+    assert (await client.get(back)).json() == {"connected": True}
+    assert (await sign_in(client, "eve")).json()["user"]["id"] == ada["user"]["id"]
+    client.cookies.clear()
+    [identity] = (await client.get(f"{AUTH}/identities", headers=bearer(ada))).json()
+    gone = await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(ada))
+    assert gone.status_code == 204
+    assert (await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(ada))).status_code == 404
+    assert (await sign_in(client, "eve")).json()["code"] == "IDENTITY_REVOKED"
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    assert (await client.get(await consent(begun.json()["url"], "eve"))).json() == {"connected": True}
+    client.cookies.clear()
+    assert (await sign_in(client, "eve")).status_code == 200
+
+
+async def test_an_identity_has_one_account(client, ada, owner):
+    await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    await client.get(await consent(begun.json()["url"], "eve"))
+    client.cookies.clear()
+    ben = (await client.post(f"{AUTH}/signup", json={"email": "ben@example.com", "password": PASSWORD})).json()
+    client.cookies.clear()
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ben), json={})
+    taken = await client.get(await consent(begun.json()["url"], "eve"))
+    assert (taken.status_code, taken.json()["code"]) == (409, "IDENTITY_TAKEN")
+    assert (await client.get(f"{AUTH}/identities", headers=bearer(ben))).json() == []
+
+
+async def test_the_only_way_in_stays(client):
+    body = (await sign_in(client)).json()
+    client.cookies.clear()
+    [identity] = (await client.get(f"{AUTH}/identities", headers=bearer(body))).json()
+    refused = await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(body))
+    assert (refused.status_code, refused.json()["code"]) == (409, "LAST_WAY_IN")
+    assert (await client.patch(f"{AUTH}/user", headers=bearer(body), json={"password": PASSWORD})).status_code == 200
+    assert (await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(body))).status_code == 204
+
+
+async def test_back_to_a_page_of_ours_with_the_cookie(client):
+    answer = await sign_in(client, redirect_to="/projects?x=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/projects?x=1")
+    assert (await client.get(f"{AUTH}/user")).json()["email"] == "ada@example.com"
+
+
+async def test_back_to_another_origin_with_a_code_that_is_good_once(client):
+    answer = await sign_in(client, redirect_to="https://app.example.com/back")
+    assert answer.headers["location"].startswith("https://app.example.com/back?code=fbo_")
+    assert "fluxbase_session" not in answer.headers.get("set-cookie", "")
+    code = answer.headers["location"].partition("code=")[2]
+    exchanged = await client.post(f"{AUTH}/oauth/exchange", json={"code": code})
+    assert exchanged.json()["user"]["email"] == "ada@example.com"
+    client.cookies.clear()
+    assert (await client.post(f"{AUTH}/oauth/exchange", json={"code": code})).json()["code"] == "INVALID_CODE"
+
+
+async def test_nowhere_else(client):
+    for target in ("https://evil.example.com", "//evil.example.com", "/\\evil.example.com", "https://testserver@evil"):
+        answer = await client.get(f"{AUTH}/oauth/oidc/authorize", params={"redirect_to": target})
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_REDIRECT"), target
+
+
+async def test_what_goes_wrong_is_told_to_the_page(client, ada):
+    answer = await sign_in(client, redirect_to="/signin")
+    assert answer.headers["location"] == "/signin?error=account_unconfirmed"
+
+
+async def test_the_second_factor_is_asked_for_too(client, owner):
+    import pyotp
+
+    ada = await confirmed_ada(client, owner)
+    begun = (await client.post(f"{AUTH}/2fa/setup", headers=bearer(ada), json={"password": PASSWORD})).json()
+    totp = pyotp.TOTP(begun["secret"])
+    await client.post(f"{AUTH}/2fa/enable", headers=bearer(ada), json={"code": totp.now()})
+    first = await sign_in(client)
+    assert first.json()["requires_2fa"] is True
+    await owner.execute("UPDATE auth.totp_factors SET last_step = 0")
+    body = {"challenge": first.json()["challenge"], "code": totp.now()}
+    second = (await client.post(f"{AUTH}/2fa/verify", json=body)).json()
+    assert access_tokens.verify(SECRET, second["access_token"])["amr"] == ["oauth", "totp"]
+    client.cookies.clear()
+    await owner.execute("DELETE FROM auth.identities")
+    assert (await client.get(f"{AUTH}/user", headers=bearer(second))).status_code == 401
+
+
+async def test_unknown_providers_and_those_that_are_away(client):
+    assert (await client.get(f"{AUTH}/oauth/nothing/authorize")).json()["code"] == "UNKNOWN_PROVIDER"
+    away = await client.get(f"{AUTH}/oauth/gone/authorize")
+    assert (away.status_code, away.json()["code"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert [one["name"] for one in (await client.get(f"{AUTH}/oauth/providers")).json()] == ["oidc", "github", "gone"]
+
+
+async def github_back(client) -> str:
+    query = {name: values[0] for name, values in parse_qs(urlsplit(await leave(client, "github")).query).items()}
+    assert query["scope"] == "read:user user:email"
+    assert "nonce" not in query
+    return f"{AUTH}/oauth/github/callback?state={query['state']}&code={query['code_challenge']}"
+
+
+async def test_github_vouches_for_its_primary_address(client, github, owner):
+    answer = await client.get(await github_back(client))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user"]["email"] == "ada@example.com"
+    row = await owner.fetchrow("SELECT provider, provider_id FROM auth.identities")
+    assert dict(row) == {"provider": "github", "provider_id": "4711"}
+
+
+async def test_github_without_a_verified_address_or_the_right_verifier(client, github):
+    github.verified = False
+    assert (await client.get(await github_back(client))).json()["code"] == "PROVIDER_EMAIL_UNVERIFIED"
+    wrong = (await github_back(client))[:-1] + "~"
+    assert (await client.get(wrong)).json()["code"] == "PROVIDER_REFUSED"
+
+
+async def test_it_is_counted(client):
+    await sign_in(client)
+    state = parse_qs(urlsplit(await leave(client)).query)["state"][0]
+    await client.get(f"{AUTH}/oauth/oidc/callback?state={state}&code=made-up")
+    metrics = (await client.get("/metrics")).text
+    assert 'fluxbase_auth_attempts_total{method="oauth"} 2.0' in metrics
+    assert 'fluxbase_auth_success_total{method="oauth"} 1.0' in metrics
+    assert 'fluxbase_auth_failure_total{method="oauth",reason="provider_refused"} 1.0' in metrics
