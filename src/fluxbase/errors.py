@@ -102,3 +102,9 @@ class InsufficientStorageError(FluxbaseError):
     """There is no space left to store this; what is stored already is unharmed."""
 
     code = "insufficient_storage"
+
+
+class StatementTimeoutError(FluxbaseError):
+    """The statement took longer than this server allows: narrow it by a filter, a limit or an index."""
+
+    code = "statement_timeout"

@@ -18,6 +18,27 @@ END $$;
 REVOKE ALL ON FUNCTION auth.require_session FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.require_session TO anon, authenticated, service_role;
 
+-- A whole request in one round trip: become the role, make sure that the session lives, run one statement, and commit
+-- by ending. It runs with the rights of whoever calls it and can do nothing that they could not do step by step; only
+-- a login that may become the roles gets anywhere with it. EXECUTE plans with the values at hand, so that no tenant gets
+-- the plan of another.
+CREATE FUNCTION rest.run(
+    as_role text, as_claims text, as_session uuid, only_reads boolean, statement text, parameters text[],
+    OUT body text, OUT row_count bigint, OUT total bigint
+) LANGUAGE plpgsql AS
+$$
+BEGIN
+    PERFORM set_config('role', as_role, true), set_config('request.jwt.claims', as_claims, true);
+    IF as_session IS NOT NULL THEN
+        PERFORM auth.require_session(as_session);
+    END IF;
+    IF only_reads THEN
+        PERFORM set_config('transaction_read_only', 'on', true);
+    END IF;
+    EXECUTE statement INTO body, row_count, total USING parameters;
+END $$;
+GRANT USAGE ON SCHEMA rest TO PUBLIC;
+
 -- Event triggers belong to superusers. Where there is none, the server looks at the catalog every few seconds instead.
 CREATE FUNCTION rest.announce_change() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS

@@ -6,7 +6,7 @@ role, claims and the check of the session go to the server as one message: one r
 
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,10 +17,11 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from fluxbase.db.statements import CountedConnection, Statements
-from fluxbase.errors import SessionEndedError
+from fluxbase.errors import SessionEndedError, StatementTimeoutError
 
 type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
+_RUN = "SELECT body, row_count, total FROM rest.run($1, $2, $3, $4, $5, $6)"
 _SESSION_ENDED = "FBSES"  # raised by auth.require_session
 
 
@@ -69,11 +70,9 @@ class _Connection(CountedConnection):
         return await super().execute(query, *args, timeout=timeout)
 
 
-def _becoming(claims: Claims, statement_timeout: timedelta | None) -> str:
+def _becoming(claims: Claims) -> str:
     """The statements that make a transaction `claims`'s."""
     settings = {"role": claims.role, "request.jwt.claims": claims.as_json()}
-    if statement_timeout is not None:
-        settings["statement_timeout"] = str(round(statement_timeout.total_seconds() * 1000))
     calls = ", ".join(f"set_config('{name}', {_literal(value)}, true)" for name, value in settings.items())
     session = f"; SELECT auth.require_session({_literal(str(claims.session_id))})" if claims.session_id else ""
     return f"SELECT {calls}{session}"
@@ -136,23 +135,53 @@ class Database:
         claims: Claims = SERVICE,
         *,
         timeout_seconds: float = 30,
-        statement_timeout: timedelta | None = None,
-        read_only: bool = False,
     ) -> AsyncGenerator[Connection]:
         """A connection inside a transaction that runs as `claims`; commits unless the block raises.
 
-        `timeout_seconds` bounds the wait for a free connection, `statement_timeout` each statement of the block.
+        `timeout_seconds` bounds the wait for a free connection.
 
         Raises:
             TimeoutError: No connection became free in time.
             SessionEndedError: The session of `claims` has ended.
         """
         async with self._connection(timeout_seconds) as connection:
-            connection.begin_with(_becoming(claims, statement_timeout))
+            connection.begin_with(_becoming(claims))
             try:
-                async with connection.transaction(readonly=read_only):
+                async with connection.transaction():
                     self.transactions[claims.role] += 1
                     yield connection
+            except asyncpg.PostgresError as error:
+                if error.sqlstate == _SESSION_ENDED:
+                    raise SessionEndedError from error
+                raise
+
+    async def run(
+        self,
+        claims: Claims,
+        statement: str,
+        parameters: Sequence[str],
+        *,
+        longest: timedelta,
+        read_only: bool = False,
+        wait_seconds: float = 30,
+    ) -> asyncpg.Record:
+        """Run one statement as `claims`, in a transaction of its own, in one round trip (`rest.run`).
+
+        `statement` takes `$1`, an array of text, and answers one row of `body` (text) and perhaps `row_count` and
+        `total` (numbers). It is cancelled after `longest`; `wait_seconds` bounds the wait for a free connection.
+
+        Raises:
+            StatementTimeoutError: It took longer.
+            TimeoutError: No connection became free in time.
+            SessionEndedError: The session of `claims` has ended.
+        """
+        arguments = (claims.role, claims.as_json(), claims.session_id, read_only, statement, parameters)
+        async with self._connection(wait_seconds) as connection:
+            self.transactions[claims.role] += 1
+            try:
+                return await connection.fetchrow(_RUN, *arguments, timeout=longest.total_seconds())
+            except TimeoutError as error:
+                raise StatementTimeoutError from error
             except asyncpg.PostgresError as error:
                 if error.sqlstate == _SESSION_ENDED:
                     raise SessionEndedError from error

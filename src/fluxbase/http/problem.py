@@ -28,6 +28,7 @@ _STATUS_OF: tuple[tuple[type[errors.FluxbaseError], int], ...] = (
     (errors.RangeNotSatisfiableError, 416),
     (errors.RateLimitError, 429),
     (errors.UnavailableError, 503),
+    (errors.StatementTimeoutError, 504),
     (errors.InsufficientStorageError, 507),
 )
 _NETWORK_ERRNOS = frozenset(

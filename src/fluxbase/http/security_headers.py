@@ -1,6 +1,5 @@
 """Headers that tell browsers what our pages may do: nothing but their own scripts, styles and connections."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # No inline scripts and no inline styles: what an attacker manages to write into a page stays text.
@@ -17,6 +16,7 @@ _ALWAYS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+_CACHE_CONTROL = (b"cache-control", b"no-store")
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 
 
@@ -26,7 +26,8 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, public_url: str | None = None) -> None:
         self.app = app
         secure = (public_url or "").lower().startswith("https://")
-        self._headers = (*_ALWAYS, _HSTS) if secure else _ALWAYS
+        pairs = (*_ALWAYS, _HSTS) if secure else _ALWAYS
+        self._headers = tuple((name.lower().encode(), value.encode()) for name, value in pairs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
@@ -36,11 +37,12 @@ class SecurityHeaders:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers:
-                    headers.setdefault(name, value)
-                if scope["path"].startswith("/api/"):
-                    headers.setdefault("Cache-Control", "no-store")
+                headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+                present = {name.lower() for name, _ in headers}
+                headers += [pair for pair in self._headers if pair[0] not in present]
+                if scope["path"].startswith("/api/") and _CACHE_CONTROL[0] not in present:
+                    headers.append(_CACHE_CONTROL)
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, add)

@@ -1,8 +1,9 @@
 """From an abstract query and the catalog to one SQL statement with parameters. Pure.
 
-The text holds keywords of ours, identifiers of the catalog in double quotes, and `$n`; every value of the client is a
-parameter, sent as text and cast to the column's type by PostgreSQL. Each statement answers one row: `body`, the JSON
-array of the rows (NULL for none), `rows`, how many there are, and `total`, how many there would be without a limit.
+The text holds keywords of ours, identifiers of the catalog in double quotes, and `($1::text[])[n]`; every value of the
+client is an element of that one parameter, and cast to the column's type by PostgreSQL. Each statement answers one row:
+`body`, the JSON array of the rows (NULL for none), `rows`, how many there are, and `total`, how many there would be
+without a limit.
 """
 
 from collections.abc import Iterable
@@ -28,8 +29,6 @@ from fluxbase.rest.query import (
     Selection,
     Update,
 )
-
-type Value = str | int | list[str]
 
 # What `::` may name in a select; the right side is ours, so nothing of the client reaches the text.
 CASTS = {
@@ -90,10 +89,10 @@ _MOST_FIELDS = 50  # json_build_object takes 100 arguments
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL, and the values of its parameters in order."""
+    """SQL with one parameter `$1`, an array of text, and its elements."""
 
     sql: str
-    values: tuple[Value, ...]
+    values: tuple[str, ...]
 
 
 def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
@@ -133,26 +132,28 @@ class _Operand:
 
 
 class _Values:
-    """Parameters collected on the way through a statement."""
+    """Parameters collected on the way through a statement: elements of one array of text, cast where they are used."""
 
     def __init__(self) -> None:
-        self.values: list[Value] = []
+        self.values: list[str] = []
 
     def text(self, value: str) -> str:
         self.values.append(value)
-        return f"${len(self.values)}::text"
+        return f"($1::text[])[{len(self.values)}]"
 
     def texts(self, values: Iterable[str]) -> str:
-        self.values.append(list(values))
-        return f"${len(self.values)}::text[]"
+        return f"{self.text(array_literal(values))}::text[]"
 
     def number(self, value: int) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::bigint"
+        return f"{self.text(str(value))}::bigint"
 
     def position(self, value: int) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::integer"
+        return f"{self.text(str(value))}::integer"
+
+
+def array_literal(values: Iterable[str]) -> str:
+    """Texts as PostgreSQL writes an array of them, each one quoted."""
+    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
 
 
 class _Compiler(_Values):

@@ -41,23 +41,13 @@ class Executor:
             OSError, TimeoutError, asyncpg.PostgresError: The database does not answer.
         """
         try:
-            return await self._run(claims, statement, read_only)
-        except asyncpg.InvalidCachedStatementError:
-            # A table was changed under a prepared statement. Preparing is not possible inside the broken transaction;
-            # asyncpg has forgotten the statement, so a new one finds the table as it is now.
-            return await self._run(claims, statement, read_only)
+            row = await self._database.run(
+                claims, statement.sql, statement.values, longest=self._timeout, read_only=read_only
+            )
         except asyncpg.PostgresError as error:
             refusal = refusal_of(error, claims.role)
             if refusal is None:
                 raise
             raise refusal from error
-
-    async def _run(self, claims: Claims, statement: Statement, read_only: bool) -> Answer:  # noqa: FBT001 -- of `run`
-        async with self._database.transaction(
-            claims, statement_timeout=self._timeout, read_only=read_only
-        ) as connection:
-            row = await connection.fetchrow(statement.sql, *statement.values)
-        if row is None:
-            return Answer(None, 0)
-        body: str | None = row[0]
-        return Answer(None if body is None else body.encode(), *row[1:] if len(row) > 1 else ())
+        body: str | None = row["body"]
+        return Answer(None if body is None else body.encode(), row["row_count"] or 0, row["total"])

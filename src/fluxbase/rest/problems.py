@@ -20,14 +20,12 @@ _REFUSALS: Mapping[str, tuple[int, str]] = {
     "54": (400, "invalid_query"),
     "55000": (400, "invalid_query"),
     "25006": (405, "read_only"),
-    "57014": (504, "statement_timeout"),
     "P0001": (400, "refused"),
     "42501": (403, "permission_denied"),
     "42": (400, "invalid_query"),
 }
 _INSTEAD = {
     "25006": "This function writes: call it by POST.",
-    "57014": "The statement took longer than this server allows: narrow it by a filter, a limit or an index.",
 }
 
 

@@ -1,0 +1,32 @@
+"""Fluxbase as benchmarks.rest serves it: the whole application, without what the peers do not do either.
+
+`LIMITED=1` keeps the limit on requests per client (a round trip to Redis each), which neither peer has.
+"""
+
+import os
+
+from fastapi import FastAPI
+
+from fluxbase.app import create_app
+from fluxbase.monitoring import configure_logging
+from fluxbase.ratelimit.http import RequestLimit
+from fluxbase.resources import Addresses
+from fluxbase.serving.server import tune_garbage_collection
+from fluxbase.settings import Settings
+
+
+def make() -> FastAPI:
+    """For `uvicorn --factory`; addresses and settings come by the environment."""
+    configure_logging(level="error")
+    settings = Settings(_env_file=None)
+    addresses = Addresses(
+        owner_dsn=os.environ["BENCH_OWNER"],
+        runtime_dsn=os.environ["BENCH_RUNTIME"],
+        redis_url=os.environ["BENCH_REDIS"],
+        secret=os.environ["BENCH_SECRET"],
+    )
+    app = create_app(settings, addresses)
+    if not os.environ.get("LIMITED"):
+        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not RequestLimit]
+    tune_garbage_collection()
+    return app

@@ -1,0 +1,96 @@
+"""Functions over HTTP."""
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from .conftest import User
+
+RPC = "/api/v1/rpc"
+pytestmark = pytest.mark.pg16
+
+type Owner = asyncpg.Connection[asyncpg.Record]
+
+
+async def test_results_are_bare(alice: User) -> None:
+    await alice.has("milk", "bread", "oat milk")
+    post, get = alice.client.post, alice.client.get
+
+    assert (await post(f"{RPC}/add", json={"a": 1, "b": 2})).json() == 3
+    assert (await post(f"{RPC}/add", json={"a": 1})).json() == 2, "b has a default"
+    assert (await get(f"{RPC}/add?a=5&b=6")).json() == 11
+    assert (await post(f"{RPC}/public/add", json={"a": None})).json() is None
+    assert (await get(f"{RPC}/my_titles")).json() == ["milk", "bread", "oat milk"]
+    assert (await get(f"{RPC}/my_titles?limit=1&offset=1")).json() == ["bread"]
+    assert [row["title"] for row in (await get(f"{RPC}/my_todos?word=milk")).json()] == ["milk", "oat milk"]
+    assert (await post(f"{RPC}/my_todos", json={"word": "none"})).json() == []
+    assert (await post(f"{RPC}/total", json={"numbers": [1, 2, 3]})).json() == 6
+    assert (await post(f"{RPC}/everybody")).json() == 3
+
+
+async def test_void_is_204_and_takes_effect(alice: User) -> None:
+    row = (await alice.has("milk"))[0]
+    answer = await alice.client.post(f"{RPC}/finish", json={"todo": row["id"]})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await alice.client.get(f"/api/v1/tables/public/todos/{row['id']}")).json()["done"] is True
+
+
+async def test_get_never_writes(alice: User) -> None:
+    answer = await alice.client.get(f"{RPC}/finish?todo=1")
+    assert (answer.status_code, answer.json()["error"]) == (405, "read_only")
+    assert answer.headers["allow"] == "POST"
+
+
+async def test_wrong_calls_say_what_is_right(alice: User) -> None:
+    cases = [
+        ("nothing", {}, 404, "no function 'nothing'"),
+        ("ad", {"a": 1}, 404, "Did you mean add"),
+        ("auth/uid", {}, 404, "not exposed"),
+        ("pg_catalog/pg_sleep", {}, 404, "not exposed"),
+        ("crypt", {}, 404, "no function"),
+        ("add", {"b": 1}, 400, "(a integer, b integer (optional))"),
+        ("add", {"a": 1, "c": 1}, 400, "add takes"),
+        ("add", {"a": "one"}, 400, "invalid input syntax"),
+        ("add", [1, 2], 400, "JSON object"),
+    ]
+    for name, body, status, said in cases:
+        answer = await alice.client.post(f"{RPC}/{name}", json=body)
+        assert (answer.status_code, said in answer.json()["message"]) == (status, True), answer.text
+
+
+async def test_exceptions_carry_hint_and_details(alice: User) -> None:
+    body = (await alice.client.post(f"{RPC}/refuse", json={"why": "because"})).json()
+    assert (body["code"], body["message"], body["hint"]) == ("REFUSED", "because", "ask nicely")
+    assert body["details"] == "it was asked"
+    assert body["request_id"]
+
+
+async def test_revoked_functions_are_denied(alice: User, owner: Owner) -> None:
+    await owner.execute("REVOKE EXECUTE ON FUNCTION add FROM PUBLIC")
+    assert (await alice.client.post(f"{RPC}/add", json={"a": 1})).status_code == 403
+
+
+async def test_slow_statements_are_cancelled(alice: User, app: FastAPI, owner: Owner) -> None:
+    from datetime import timedelta
+
+    short = {"rest_statement_timeout": timedelta(milliseconds=100)}
+    app.state.settings = app.state.settings.model_copy(update=short)
+    answer = await alice.client.post(f"{RPC}/nap", json={"seconds": 60})
+    assert (answer.status_code, answer.json()["error"]) == (504, "statement_timeout")
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%FROM rest.run(%'"
+    running += " AND pid <> pg_backend_pid() AND datname = current_database()"
+    assert await owner.fetchval(running) == 0, "it does not run on"
+    assert (await alice.client.get(f"{RPC}/my_titles")).status_code == 200
+
+
+async def test_the_description_shows_what_the_role_may_reach(alice: User) -> None:
+    described = (await alice.client.get("/api/v1/tables")).json()
+    assert described["openapi"] == "3.1.0"
+    assert {"/api/v1/tables/public/todos", "/api/v1/tables/public/todos/{id}", "/api/v1/rpc/public/add"} <= {
+        *described["paths"]
+    }
+    assert not any("bare" in path or "leaky" in path for path in described["paths"])
+    todo = described["components"]["schemas"]["public.todos"]
+    assert todo["properties"]["id"] == {"type": "integer", "format": "int64"}
+    assert todo["properties"]["words"]["readOnly"] is True
+    assert todo["required"] == ["title"]
