@@ -20,6 +20,7 @@ from fluxbase.resources import Addresses
 YAML = """
 server:
   port: {port}
+  rate_limit: {{requests_per_second: 10000, burst: 10000}}
 log:
   folder: {logs}
 debug:
