@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 import structlog
 
@@ -30,7 +31,7 @@ class Attempt:
             self.task = asyncio.create_task(self._run(), name=f"job {claim.name}")
 
     @property
-    def key(self) -> tuple[object, int]:
+    def key(self) -> tuple[UUID, int]:
         """What names this attempt for ever."""
         return self.claim.id, self.claim.claim
 

@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from fluxbase.db import Connection, Database
+from fluxbase.http.problem import problem_of
 from fluxbase.jobs.context import Stop
 from fluxbase.jobs.errors import ClaimLostError
 from fluxbase.jobs.executing import Completed, Failed, Outcome, Stopped
@@ -85,10 +86,16 @@ def _delay(function: Function, claim: Claim) -> float:
 
 
 async def patiently(what: str, work: Callable[[], Awaitable[None]]) -> bool:
-    """Do `work`; False when PostgreSQL would not, which is logged: whoever calls does it again later."""
+    """Do `work`; False when it failed, which is logged: whoever calls does it again later.
+
+    A worker must not end, unnoticed, because one look went wrong.
+    """
     try:
         await work()
-    except OUTAGES as error:
-        logger.warning("jobs wait for the database", doing=what, error=f"{type(error).__name__}: {error}")
+    except Exception as error:
+        if problem_of(error).unexpected:
+            logger.exception("job worker failed", doing=what, error=type(error).__name__)
+        else:
+            logger.warning("jobs wait for the database", doing=what, error=f"{type(error).__name__}: {error}")
         return False
     return True

@@ -29,6 +29,8 @@ CHANNEL = "fluxbase_jobs"
 _LAST_WORDS_SECONDS = 2.0
 _AGAIN_SECONDS = 1.0
 
+type _Key = tuple[UUID, int]  # of an attempt: job and claim
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -67,7 +69,8 @@ class Worker:
         self._timing = timing or Timing()
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.id: UUID | None = None
-        self._attempts: dict[tuple[object, int], Attempt] = {}
+        self._attempts: dict[_Key, Attempt] = {}
+        self._strays: set[_Key] = set()
         self._awake = asyncio.Event()
         self._notified = False  # somebody else changed something, perhaps a job of ours
         self._last_beat = time.monotonic()
@@ -118,9 +121,9 @@ class Worker:
 
         async def look() -> None:
             nonlocal pause
-            if self._notified:
-                self._notified = False
+            if self._notified and self._attempts:
                 await self._heed_stops()
+            self._notified = False
             pause = await self._begin_what_is_due()
 
         if self.id is not None:
@@ -177,7 +180,7 @@ class Worker:
             self.id = None  # the next beat, which is not far, is that of another worker
             return
         self._last_beat = time.monotonic()
-        await self._heed_stops()
+        await self._hand_back_strays(await self._heed_stops())
         await self._take_over()
 
     async def _take_over(self) -> None:
@@ -190,11 +193,19 @@ class Worker:
             if row["status"] == "failed":
                 self._metrics.failed.labels(row["name"]).inc()
 
-    async def _heed_stops(self) -> None:
-        """Stop the attempts that somebody cancelled, and those that are not ours any more."""
+    async def _hand_back_strays(self, strays: set[_Key]) -> None:
+        """Hand back what two heartbeats found: a connection that is cut in COMMIT can claim without our knowing."""
+        for job_id, claim in strays & self._strays:
+            async with self._resources.database.transaction() as connection:
+                await connection.execute(SQL["hand_back"], job_id, claim)
+            logger.warning("job handed back", job_id=str(job_id))
+        self._strays = strays
+
+    async def _heed_stops(self) -> set[_Key]:
+        """Stop the attempts that somebody cancelled, or that are not ours any more; what is ours and does not run."""
         begun = list(self._attempts.items())
-        if not begun or self.id is None:
-            return
+        if self.id is None:
+            return set()
         async with self._resources.database.transaction() as connection:
             rows = await connection.fetch(SQL["own_claims"], self.id)
         ours = {(row["id"], row["claim"]): row["cancel_requested"] for row in rows}
@@ -203,6 +214,7 @@ class Worker:
                 attempt.stop(Stop.LOST)
             elif ours[key]:
                 attempt.stop(Stop.CANCELLED)
+        return ours.keys() - self._attempts.keys()
 
     def _stop_all(self, reason: Stop) -> None:
         for attempt in self._attempts.values():

@@ -274,6 +274,23 @@ async def test_jobs_are_cancelled_waiting_and_running(jobs: Jobs) -> None:
     assert ended.is_set()
 
 
+async def test_a_claim_whose_commit_was_not_answered_is_handed_back(jobs: Jobs) -> None:
+    """The connection is cut in COMMIT: the job is this worker's, and the worker does not know."""
+
+    @jobs.functions.function("stray")
+    async def stray(job: Job) -> int:
+        return job.attempt
+
+    worker = await jobs.start()
+    job_id = await jobs.sql(
+        "INSERT INTO jobs.jobs (name, status, worker_id, attempts, claim) VALUES ('stray', 'running', $1, 1, 1) "
+        "RETURNING id",
+        worker.id,
+    )
+    job = await jobs.ended(job_id)
+    assert (job.status, job.result) == (JobStatus.COMPLETED, 1)
+
+
 async def test_a_worker_starts_before_its_database_lets_it(jobs: Jobs, owner: Owner) -> None:
     @jobs.functions.function("first")
     async def first(_job: Job) -> None: ...
