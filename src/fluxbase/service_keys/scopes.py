@@ -7,7 +7,7 @@ from fluxbase.service_keys.errors import InvalidScopeError
 EVERYTHING = "*"
 _ACTIONS = {
     "tables": ("read", "write"),
-    "rpc": ("read", "write", "execute"),
+    "rpc": ("execute",),
     "storage": ("read", "write"),
     "functions": ("read", "execute"),
     "auth": ("read", "write"),

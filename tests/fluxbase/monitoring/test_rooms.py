@@ -1,6 +1,7 @@
 """The runbook's questions to a running Fluxbase."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,3 +86,63 @@ async def test_a_proxy_that_nobody_named_does_not_lend_its_address(whole, header
     async with client_for(whole, peer=("10.0.0.5", 1)) as proxied:
         assert (await proxied.get(NUMBERS)).status_code == 200
         assert (await proxied.get(NUMBERS, headers={header: "203.0.113.9"})).status_code == 401
+
+
+NAMES = [
+    "http_requests_total",
+    "http_request_duration_seconds",
+    "http_requests_in_flight",
+    "db_requests_total",
+    "db_queries_total",
+    "db_query_duration_seconds",
+    "db_connections",
+    "db_connections_idle",
+    "db_connections_max",
+    "db_connections_waiting",
+    "realtime_connections",
+    "realtime_channels",
+    "realtime_subscriptions",
+    "realtime_messages_total",
+    "realtime_slow_clients_total",
+    "storage_bytes_total",
+    "storage_operations_total",
+    "auth_attempts_total",
+    "auth_success_total",
+    "auth_failure_total",
+    "rate_limit_hits_total",
+    "jobs_pending",
+    "jobs_processing",
+    "jobs_completed_total",
+    "jobs_failed_total",
+    "job_execution_duration_seconds",
+    "job_workers_active",
+    "system_uptime_seconds",
+]
+
+
+async def test_every_metric_that_alerts_and_dashboards_name_is_there(here):
+    families = set(re.findall(r"^# TYPE (\S+) ", (await here.get("/metrics")).text, re.MULTILINE))
+    assert {f"fluxbase_{name}" for name in NAMES} - families == set()
+
+
+async def test_those_of_storage_and_jobs_move(here, whole):
+    now = datetime.now(UTC)
+    secret = whole.state.resources.addresses.secret
+    token = issue_for_role(secret, "service_role", now=now, lifetime=timedelta(minutes=5))
+    headers = {"Authorization": f"Bearer {token}"}
+    made = await here.post("/api/v1/storage/buckets", headers=headers, json={"id": "bkt"})
+    assert made.status_code in (200, 201), made.text
+    sent = await here.post(
+        "/api/v1/storage/bkt/a.txt", headers=headers, files={"file": ("a.txt", b"hello", "text/plain")}
+    )
+    assert sent.status_code == 201, sent.text
+
+    async def value(line: str) -> float:
+        found = re.findall(rf"^{line}.* (\S+)$", (await here.get("/metrics")).text, re.MULTILINE)
+        return sum(map(float, found))
+
+    assert await value("fluxbase_storage_operations_total") >= 2
+    assert await value("fluxbase_storage_bytes_total") >= 5
+    async with asyncio.timeout(15):
+        while await value("fluxbase_job_workers_active") != 1:  # noqa: ASYNC110 -- read every few seconds
+            await asyncio.sleep(0.1)

@@ -1,0 +1,72 @@
+"""Several processes behind one address: one that dies is started again, and SIGTERM stops all."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from fluxbase.embedded.ports import free_port
+from fluxbase.resources import Addresses
+
+
+def until(what: str, holds: Callable[[], object], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{what}: not within {seconds} s")
+
+
+def healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", trust_env=False, timeout=5).json()["status"] == "healthy"
+    except httpx.HTTPError:
+        return False
+
+
+def test_two_processes(addresses: Addresses, tmp_path: Path):
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("FG_", "FLUXBASE_"))}
+    environment |= {
+        "FLUXBASE_DATABASE_URL": addresses.owner_dsn,
+        "FLUXBASE_REDIS_URL": addresses.redis_url,
+        "FLUXBASE_AUTH_JWT_SECRET": addresses.secret,
+        "FLAKEGUARD_HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "fluxbase", "serve", "--port", str(port), "--processes", "2"]
+    supervisor = subprocess.Popen(command, env=environment, cwd=tmp_path)
+    url, itself = f"http://127.0.0.1:{port}", psutil.Process(supervisor.pid)
+
+    def listening() -> set[int]:
+        """The processes that accept connections on the port."""
+        return {
+            child.pid
+            for child in itself.children()
+            if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+            for connection in child.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        }
+
+    try:
+        until("two processes listen", lambda: len(listening()) == 2)
+        first = listening()
+        victim = min(first)
+        os.kill(victim, signal.SIGKILL)
+        until("another takes its place", lambda: len(listening() - {victim}) == 2)
+        assert listening() & first == first - {victim}, "the others were left alone"
+        assert all(healthy(url) for _ in range(10))
+    finally:
+        children = itself.children()
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(45) == 0
+    assert not any(child.is_running() for child in children)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health", trust_env=False)
