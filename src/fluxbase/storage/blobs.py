@@ -20,7 +20,7 @@ import structlog
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
-from fluxbase.errors import ConfigurationError, InsufficientStorageError, UnavailableError
+from fluxbase.errors import ConfigurationError, FluxbaseError, InsufficientStorageError, UnavailableError
 from fluxbase.settings import Settings, StorageProvider
 from fluxbase.storage.errors import BlobMissingError
 from fluxbase.storage.ranges import ByteRange
@@ -35,7 +35,8 @@ logger = structlog.get_logger(__name__)
 _PART_BYTES = 5 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 _READ_BYTES = 256 * 1024
-_FULL = tuple(f"(os error {number})" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = tuple(f"(os error {number})" for number in _FULL_ERRNOS)  # how obstore writes them
 _FULL_S3 = ("InsufficientStorage", "StorageFull", "QuotaExceeded", "507 ")
 NO_SPACE = "no space left on device"
 
@@ -62,7 +63,7 @@ class BlobStore:
             InsufficientStorageError: 507, the disk or the quota is full.
             UnavailableError: 503, the store cannot be reached.
         """
-        with translated(key):
+        with _translated(key):
             head, rest = await _up_to(_PART_BYTES, aiter(chunks))
             content = head if rest is None else _joined(head, rest)
             await obstore.put_async(self.store, key, content, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
@@ -76,7 +77,7 @@ class BlobStore:
             BlobMissingError: The bytes are gone.
             UnavailableError: 503.
         """
-        with translated(key):
+        with _translated_reading(key):
             if not len(part):
                 await obstore.head_async(self.store, key)
                 return _nothing()
@@ -94,27 +95,39 @@ class BlobStore:
         if self.root is not None:
             await asyncio.to_thread(_unlink, self.root, keys)
             return
-        with translated(keys[0] if keys else ""):
+        with _translated(keys[0] if keys else ""):
             await obstore.delete_async(self.store, list(keys))
 
 
 @contextmanager
-def translated(key: str) -> Generator[None]:
+def _translated(key: str) -> Generator[None]:
     """What the store raises, as errors of ours."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise _ours(error, key) from error
+
+
+@contextmanager
+def _translated_reading(key: str) -> Generator[None]:
+    """The same for a blob that must be there."""
     try:
         yield
     except FileNotFoundError as error:
         logger.error("blob missing", key=key)  # noqa: TRY400 -- the stack tells nothing
         raise BlobMissingError(f"The blob {key} is missing.") from error
     except (BaseError, OSError) as error:
-        text = str(error)
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
-            sign in text for sign in (*_FULL, *_FULL_S3)
-        ):
-            logger.error(NO_SPACE, key=key, error=text.partition("\n")[0])  # noqa: TRY400 -- the stack tells nothing
-            raise InsufficientStorageError from error
-        logger.error("object store failed", key=key, error=text.partition("\n")[0])  # noqa: TRY400 -- the same
-        raise UnavailableError("The object store cannot be used now; try again shortly.") from error
+        raise _ours(error, key) from error
+
+
+def _ours(error: Exception, key: str) -> FluxbaseError:
+    text = str(error)
+    log = logger.bind(key=key, error=text.partition("\n")[0])
+    if getattr(error, "errno", None) in _FULL_ERRNOS or any(sign in text for sign in (*_FULL, *_FULL_S3)):
+        log.error(NO_SPACE)
+        return InsufficientStorageError()
+    log.error("object store failed")
+    return UnavailableError("The object store cannot be used now; try again shortly.")
 
 
 async def _up_to(size: int, chunks: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes] | None]:
@@ -140,7 +153,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 async def _streamed(key: str, stream: "BytesStream") -> AsyncIterator[bytes]:
-    with translated(key):
+    with _translated_reading(key):
         async for chunk in stream:
             yield bytes(chunk)
 

@@ -1,0 +1,92 @@
+"""A disk that is really full: a file system of 1 MiB where one can be mounted, a limit on files anywhere."""
+
+import contextlib
+import io
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from fluxbase.monitoring import configure_logging
+from fluxbase.storage import clean, storage_health
+
+from .conftest import blobs_in
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The store's folder, on a file system of its own."""
+    mounted = tmp_path / "storage"
+    mounted.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)],
+        capture_output=True,
+        check=False,
+    )
+    if mount.returncode:
+        pytest.skip(f"no file system can be mounted here ({mount.stderr.decode().strip()})")
+    yield mounted
+    subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+@pytest.mark.parametrize("size", [2_000_000, 7_000_000], ids=["one write", "parts"])
+async def test_a_full_disk_is_507_and_loses_nothing(alice, private, folder, app, owner, resources, size):
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    kept = b"k" * 600_000
+    assert (await alice.put(f"{private}/a", content=kept)).status_code == 201
+
+    for name in ("a", "b"):
+        refused = await alice.put(f"{private}/{name}", content=b"x" * size)
+        assert (refused.status_code, refused.json()["error"]) == (507, "insufficient_storage")
+    assert "no space left on device" in stream.getvalue()
+
+    assert (await alice.get(f"{private}/a")).content == kept
+    assert (await alice.get(f"{private}/b")).status_code == 404
+    await clean(resources.database, lambda: app.state.blobs, grace_seconds=0)
+    assert [path.stat().st_size for path in blobs_in(folder)] == [600_000]
+
+    # The operator makes room, as the runbook says.
+    await owner.execute("DELETE FROM storage.objects WHERE bucket_id = 'private'")
+    await clean(resources.database, lambda: app.state.blobs, grace_seconds=0)
+    assert (await alice.put(f"{private}/b", content=b"x" * 600_000)).status_code == 201
+
+
+async def test_health_says_so(alice, private, folder, app):
+    await alice.put(f"{private}/a", content=b"1")
+    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    health = await storage_health(app.state.blobs)
+    assert not health.well
+    assert "no space" in (health.message or "")
+
+
+PROGRAM = """
+import asyncio, pathlib, sys
+from fluxbase.errors import InsufficientStorageError
+from fluxbase.storage.blobs import BlobStore, LocalStore
+
+async def content():
+    yield b"x" * 300_000
+
+root = pathlib.Path(sys.argv[1])
+blobs = BlobStore(LocalStore(root), root)
+try:
+    asyncio.run(blobs.write("a/b", content()))
+except InsufficientStorageError:
+    print("full", [path.name for path in root.rglob("*") if path.is_file()])
+"""
+
+
+def test_a_limit_on_files_is_a_full_disk_too(tmp_path):
+    """EFBIG; needs no rights, so this much is tested everywhere."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        capture_output=True,
+        check=False,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert ran.stdout.splitlines()[-1:] == ["full []"], ran.stdout + ran.stderr
