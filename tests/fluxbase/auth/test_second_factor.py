@@ -1,6 +1,7 @@
 """The second factor: enrolled, asked for after every first one, each code once, guesses counted."""
 
 import asyncio
+import re
 
 import pyotp
 import pytest
@@ -181,6 +182,31 @@ async def test_a_mailed_link_asks_for_it_too(mailing, client, enrolled, mailbox,
     assert answer.json()["requires_2fa"] is True
     second = await post(client, "2fa/verify", challenge=answer.json()["challenge"], code=await enrolled["phone"].code())
     assert access_tokens.verify(SECRET, second.json()["access_token"])["amr"] == ["magiclink", "totp"]
+
+
+async def test_the_plain_page_asks_for_it_too(mailing, client, enrolled, mailbox, deliver):
+    await post(client, "magiclink", email="ada@example.com", redirect_to="/projects")
+    await deliver()
+    fields = {"type": "magiclink", "token": mailbox.token, "next": "/projects"}
+    asked = await client.post(f"{AUTH}/link", data=fields)
+    challenge = re.search(r'name="token" value="([\w-]+)"', asked.text)[1]
+    fields = {"type": "second_factor", "token": challenge, "next": "/projects"}
+    wrong = await client.post(f"{AUTH}/link", data={**fields, "code": "000000"})
+    assert wrong.status_code == 401
+    assert challenge in wrong.text
+    assert "That code is wrong" in wrong.text
+    right = await client.post(f"{AUTH}/link", data={**fields, "code": await enrolled["phone"].code()})
+    assert (right.status_code, right.headers["location"]) == (303, "/projects")
+    assert (await client.get(f"{AUTH}/user")).status_code == 200
+
+
+async def test_after_the_installations_secret_changed_recovery_codes_still_open(client, enrolled, owner):
+    await owner.execute("UPDATE auth.totp_factors SET sealed_secret = 'sealed with another one'")
+    challenge = (await first_step(client)).json()["challenge"]
+    wrong = await post(client, "2fa/verify", challenge=challenge, code=await enrolled["phone"].code())
+    assert wrong.json()["code"] == "INVALID_2FA_CODE"
+    right = await post(client, "2fa/verify", challenge=challenge, code=enrolled["codes"][0])
+    assert right.status_code == 200
 
 
 async def test_a_password_reset_does_not_take_it_away(mailing, client, enrolled, mailbox, deliver):

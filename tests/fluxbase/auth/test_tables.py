@@ -5,8 +5,13 @@ import pytest
 
 from fluxbase.db import ANONYMOUS, Claims
 
+CLOSED = (
+    *("users", "sessions", "audit_log_entries", "refresh_tokens", "lockouts", "one_time_tokens", "mail_requests"),
+    *("totp_factors", "recovery_codes", "identities", "revoked_identities", "oauth_states"),
+)
 
-@pytest.mark.parametrize("table", ["auth.users", "auth.sessions", "auth.audit_log_entries"])
+
+@pytest.mark.parametrize("table", [f"auth.{name}" for name in CLOSED])
 async def test_accounts_are_closed_to_users_and_strangers(client, ada, resources, table):
     for claims in (ANONYMOUS, Claims("authenticated", sub=ada["user"]["id"])):
         async with resources.database.transaction(claims) as connection:

@@ -8,23 +8,29 @@ _TITLES = {
     "confirmation": "Confirm your address",
     "recovery": "Set a new password",
     "magiclink": "Sign in",
+    "second_factor": "Second step",
 }
 _NEW_FIELD = (
     '<p><label>New password <input type="password" name="password" autocomplete="new-password" required></label></p>'
 )
+_CODE_FIELD = (
+    "<p><label>Code of your authenticator, or a recovery code "
+    '<input name="code" autocomplete="one-time-code" autocapitalize="none" required></label></p>'
+)
+_FIELDS = {"recovery": _NEW_FIELD, "second_factor": _CODE_FIELD}
 
 
-def form(purpose: str, token: str) -> str:
-    """The page with the button that uses the token."""
+def form(purpose: str, token: str, target: str = "", error: str = "") -> str:
+    """The page with the button that uses the token; `target` is where to go afterwards."""
     title = _TITLES.get(purpose)
     if title is None:
         return done("This link is not complete: open it from the mail once more.")
-    return _page(
-        title,
-        f'<form method="post" action="{PLAIN_PAGE}"><input type="hidden" name="token" value="{escape(token)}">'
-        f'<input type="hidden" name="type" value="{escape(purpose)}">{_NEW_FIELD if purpose == "recovery" else ""}'
-        f"<button>{title}</button></form>",
-    )
+    hidden = {"type": purpose, "token": token, "next": target}
+    fields = "".join(f'<input type="hidden" name="{name}" value="{escape(text)}">' for name, text in hidden.items())
+    notice = f'<p role="alert">{escape(error)}</p>' if error else ""
+    button = f"<button>{title}</button>"
+    action = f'<form method="post" action="{PLAIN_PAGE}">'
+    return _page(title, f"{notice}{action}{fields}{_FIELDS.get(purpose, '')}{button}</form>")
 
 
 def done(message: str) -> str:

@@ -8,7 +8,7 @@ SELECT pg_notify('fluxbase_mail', '');
 -- name: claim_mail_requests
 UPDATE auth.mail_requests SET attempts = attempts + 1, next_attempt_at = $1::timestamptz + $2::interval
 WHERE id IN (
-    SELECT id FROM auth.mail_requests WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 20
+    SELECT id FROM auth.mail_requests WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 5
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, purpose, email, redirect_to, attempts, created_at;

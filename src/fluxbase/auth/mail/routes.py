@@ -2,19 +2,26 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Query
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from fluxbase.auth import redirects
 from fluxbase.auth.dependencies import accounts_of, client_of, set_session_cookie
 from fluxbase.auth.mail import following, pages, requests
 from fluxbase.auth.mail.requests import MailPurpose
-from fluxbase.auth.model import SignedIn
+from fluxbase.auth.model import SecondStep, SignedIn
 from fluxbase.auth.one_time import Purpose
-from fluxbase.auth.responses import Redirect, Text, answer
+from fluxbase.auth.responses import LONGEST_FIELD, Redirect, Text, answer
+from fluxbase.auth.second_factor import second_step
+from fluxbase.errors import FluxbaseError
+from fluxbase.http.problem import problem_of
 
 router = APIRouter()
+
+type Shown = Annotated[str, Query(max_length=LONGEST_FIELD)]
+type Entered = Annotated[str, Form(max_length=LONGEST_FIELD)]
 
 _ASKED = {"message": "If there is an account with this address, a mail is on its way."}
 
@@ -110,31 +117,50 @@ async def sign_in_by_code(request: Request, body: CodeBody) -> Response:
 
 
 @router.get("/link", include_in_schema=False)
-async def link_page(token: str = "", type: str = "") -> Response:  # noqa: A002 -- the name in the link
+async def link_page(
+    token: Shown = "",
+    challenge: Shown = "",
+    kind: Annotated[str, Query(alias="type", max_length=100)] = "",
+    target: Annotated[str, Query(alias="next", max_length=2000)] = "",
+) -> Response:
     """Where a mail's link leads when no application has a page for it. Opening it uses nothing up: mail scanners do."""
-    return HTMLResponse(pages.form(type, token))
+    return HTMLResponse(pages.form(kind, token or challenge, target))
 
 
 @router.post("/link", include_in_schema=False)
 async def follow_link(
     request: Request,
-    token: Annotated[str, Form(max_length=1024)],
+    token: Entered,
     purpose: Annotated[Purpose, Form(alias="type")],
-    password: Annotated[str, Form(max_length=1024)] = "",
+    password: Entered = "",
+    code: Entered = "",
+    target: Annotated[str, Form(alias="next", max_length=2000)] = "",
 ) -> Response:
-    """What its button does."""
+    """What its button does. A mistake shows the form again."""
     accounts, client = accounts_of(request), client_of(request)
-    match purpose:
-        case Purpose.RECOVERY:
-            await following.reset_password(accounts, token, password, client)
-            return HTMLResponse(pages.done("Your password is set."))
-        case Purpose.MAGICLINK:
-            result = await following.sign_in_by_link(accounts, token, client)
-            if not isinstance(result, SignedIn):
-                return answer(request, result)
-            response = HTMLResponse(pages.done("You are signed in."))
-            set_session_cookie(response, request, result)
-            return response
-        case _:
-            await following.verify_email(accounts, token, client)
-            return HTMLResponse(pages.done("Your address is confirmed."))
+    try:
+        match purpose:
+            case Purpose.RECOVERY:
+                await following.reset_password(accounts, token, password, client)
+                return HTMLResponse(pages.done("Your password is set."))
+            case Purpose.MAGICLINK:
+                return _come_in(request, await following.sign_in_by_link(accounts, token, client), target)
+            case Purpose.SECOND_FACTOR:
+                result = await second_step.sign_in(accounts, challenge=token, code=code, client=client)
+                return _come_in(request, result, target)
+            case _:
+                await following.verify_email(accounts, token, client)
+                return HTMLResponse(pages.done("Your address is confirmed."))
+    except FluxbaseError as error:
+        problem = problem_of(error)
+        page = pages.form(purpose.value, token, target, problem.message)
+        return HTMLResponse(page, status_code=problem.status, headers=dict(problem.headers))
+
+
+def _come_in(request: Request, result: SignedIn | SecondStep, target: str) -> Response:
+    if isinstance(result, SecondStep):
+        return HTMLResponse(pages.form(Purpose.SECOND_FACTOR.value, result.challenge, target))
+    own = target.startswith("/") and redirects.is_allowed(target, None, ())
+    response = RedirectResponse(target, status_code=303) if own else HTMLResponse(pages.done("You are signed in."))
+    set_session_cookie(response, request, result)
+    return response

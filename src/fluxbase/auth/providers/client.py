@@ -1,6 +1,5 @@
 """Speaking with a provider, by Authlib, which has no types: what comes from it is checked and typed here."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -57,6 +56,8 @@ class ProviderClient:
             )
         except OAuthError as error:
             raise ProviderRefusedError from error
+        except ValueError as error:
+            raise ProviderAwayError from error
         if endpoints.issuer is None:
             return await self._of_github(endpoints)
         return await self._of_id_token(endpoints, token, nonce)
@@ -88,13 +89,13 @@ class ProviderClient:
         try:
             answer.raise_for_status()
             return answer.json()
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # not JSON, or not even text
             raise ProviderAwayError from error
 
     async def _of_id_token(self, endpoints: Endpoints, token: dict[str, Any], nonce: str) -> Vouched:
         claims = await self._claims(endpoints, token, nonce)
         if "email" not in claims and endpoints.user:
-            said: dict[str, Any] = await self._get(endpoints.user)
+            said = _object(await self._get(endpoints.user))
             if said.get("sub") == claims["sub"]:
                 claims = {**said, **claims}
         return Vouched(
@@ -133,6 +134,12 @@ class ProviderClient:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ProviderAwayError from error
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProviderAwayError
+    return value  # pyright: ignore[reportUnknownVariableType] -- JSON, whose keys are texts
 
 
 def _text(value: object) -> str | None:

@@ -2,11 +2,15 @@
 
 from uuid import UUID
 
+import structlog
+
 from fluxbase.auth.accounts import Accounts
-from fluxbase.auth.encryption import SecretBox
+from fluxbase.auth.encryption import SecretBox, UnreadableSecretError
 from fluxbase.auth.second_factor import codes, repository
 from fluxbase.auth.second_factor.repository import Factor
 from fluxbase.db import Connection
+
+logger = structlog.get_logger(__name__)
 
 
 def box(accounts: Accounts) -> SecretBox:
@@ -16,7 +20,13 @@ def box(accounts: Accounts) -> SecretBox:
 
 async def use_totp(accounts: Accounts, connection: Connection, user_id: UUID, factor: Factor, code: str) -> bool:
     """Use an authenticator's code up; whether it was right and new."""
-    step = codes.step_of(box(accounts).open(factor.sealed_secret), code, accounts.now())
+    try:
+        secret = box(accounts).open(factor.sealed_secret)
+    except UnreadableSecretError:
+        # The installation's secret was changed. Recovery codes still open the account, so this is no reason to fail.
+        logger.error("authenticator unreadable", user_id=str(user_id))  # noqa: TRY400 -- the stack says nothing more
+        return False
+    step = codes.step_of(secret, code, accounts.now())
     return step is not None and await repository.use_step(connection, user_id, step)
 
 
