@@ -69,7 +69,7 @@ CREATE TABLE jobs.jobs (
 CREATE INDEX jobs_pending_idx ON jobs.jobs (priority DESC, scheduled_at, id) WHERE status = 'pending';
 CREATE INDEX jobs_due_idx ON jobs.jobs (scheduled_at) WHERE status = 'pending';
 CREATE INDEX jobs_running_idx ON jobs.jobs (worker_id) WHERE status = 'running';
-CREATE INDEX jobs_finished_idx ON jobs.jobs (completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
+CREATE INDEX jobs_finished_idx ON jobs.jobs (status, completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
 CREATE INDEX jobs_user_idx ON jobs.jobs (user_id, created_at DESC, id DESC);
 CREATE INDEX jobs_created_idx ON jobs.jobs (created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_idempotency_key ON jobs.jobs (name, user_id, idempotency_key) NULLS NOT DISTINCT

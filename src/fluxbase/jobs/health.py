@@ -3,8 +3,6 @@
 import time
 from typing import Any
 
-import asyncpg
-
 from fluxbase.db import Connection
 from fluxbase.jobs.claims import OUTAGES
 from fluxbase.jobs.model import JobsStats, JobStatus
@@ -13,6 +11,8 @@ from fluxbase.resources import Resources
 
 # A job that is due and that nobody began with for so long: workers are too few, or stuck.
 LATE_SECONDS = 300.0
+# A worker that died alone is declared dead by nobody: its silence tells.
+SILENT_SECONDS = 60.0
 
 
 async def jobs_stats(connection: Connection) -> JobsStats:
@@ -33,13 +33,13 @@ async def jobs_health(resources: Resources) -> dict[str, Any]:
     started = time.perf_counter()
     try:
         async with resources.database.transaction(timeout_seconds=2) as connection:
-            stats = await jobs_stats(connection)
-    except (*OUTAGES, asyncpg.InternalClientError) as error:
+            row = await connection.fetchrow(SQL["health"], SILENT_SECONDS)
+    except OUTAGES as error:
         return {"status": "unhealthy", "message": f"the database does not answer ({type(error).__name__})"}
     found = {"latency_ms": round((time.perf_counter() - started) * 1000, 1)}
-    if not stats.active_workers:
+    if row is None or not row["active_workers"]:
         return {"status": "degraded", "message": "no worker is active"} | found
-    if stats.oldest_due_seconds > LATE_SECONDS:
-        waited = round(stats.oldest_due_seconds)
-        return {"status": "degraded", "message": f"{stats.due} jobs are due, one for {waited} seconds"} | found
+    if row["oldest_due_seconds"] > LATE_SECONDS:
+        waited = round(row["oldest_due_seconds"])
+        return {"status": "degraded", "message": f"{row['due']} jobs are due, one for {waited} seconds"} | found
     return {"status": "healthy"} | found

@@ -96,11 +96,6 @@ class JobsStats:
     oldest_due_seconds: float
     workers: tuple[Mapping[str, Any], ...]
 
-    @property
-    def active_workers(self) -> int:
-        """Workers that take jobs and whose heart beats."""
-        return sum(worker["status"] == "active" for worker in self.workers)
-
     def as_json(self) -> dict[str, Any]:
         """`workers`, `queue` (jobs by status), `due`, `oldest_due_seconds`."""
         return {

@@ -36,7 +36,6 @@ SELECT id, name, status, payload, result, progress, progress_message, priority, 
 FROM jobs.jobs
 WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR name = $2)
   AND ($3::uuid IS NULL OR (created_at, id) < (SELECT b.created_at, b.id FROM jobs.jobs b WHERE b.id = $3))
-  AND ($5::uuid IS NULL OR user_id = $5)
 ORDER BY created_at DESC, id DESC
 LIMIT $4
 
@@ -184,7 +183,15 @@ SELECT status, count(*) AS jobs,
        count(*) FILTER (WHERE status = 'pending' AND scheduled_at <= now()) AS due,
        coalesce(extract(epoch FROM now() - min(scheduled_at) FILTER (WHERE status = 'pending' AND scheduled_at <= now())),
                 0)::float8 AS oldest_due_seconds
-FROM jobs.jobs GROUP BY status
+FROM jobs.jobs WHERE status IN ('pending', 'running') GROUP BY status
+UNION ALL
+SELECT status, count(*), 0, 0 FROM jobs.jobs WHERE status IN ('completed', 'failed', 'cancelled') GROUP BY status
+
+-- name: health
+SELECT (SELECT count(*) FROM jobs.workers
+        WHERE status = 'active' AND last_heartbeat_at > now() - make_interval(secs => $1)) AS active_workers,
+       count(*) AS due, coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 AS oldest_due_seconds
+FROM jobs.jobs WHERE status = 'pending' AND scheduled_at <= now()
 
 -- name: gauges
 SELECT (SELECT count(*) FROM jobs.jobs WHERE status = 'pending') AS pending,

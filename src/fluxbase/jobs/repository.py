@@ -67,12 +67,11 @@ async def list_jobs(
     *,
     status: JobStatus | None = None,
     name: str | None = None,
-    user_id: UUID | None = None,
     before: UUID | None = None,
     limit: int = 50,
 ) -> Sequence[StoredJob]:
     """Newest first, from the job after `before` on."""
-    return [_job(row) for row in await connection.fetch(SQL["list_jobs"], status, name, before, limit, user_id)]
+    return [_job(row) for row in await connection.fetch(SQL["list_jobs"], status, name, before, limit)]
 
 
 async def cancel_job(connection: Connection, job_id: UUID) -> bool:

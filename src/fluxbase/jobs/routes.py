@@ -76,9 +76,7 @@ async def read_jobs(
     caller.require("jobs:read")
     _require_somebody(caller.claims.role)
     async with _resources(request).database.transaction(caller.claims) as connection:
-        jobs = await list_jobs(
-            connection, status=status, name=name, user_id=caller.user_id, before=before, limit=limit + 1
-        )
+        jobs = await list_jobs(connection, status=status, name=name, before=before, limit=limit + 1)
     page = jobs[:limit]
     return {"jobs": [job.as_json() for job in page], "next": str(page[-1].id) if len(jobs) > limit else None}
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -81,6 +82,13 @@ async def test_strangers_see_and_touch_nothing(
     assert (await submit(client, mallory, idempotency_key="k"))["id"] != job["id"]
     for path in ("", f"/{job['id']}"):
         assert (await client.get(f"/api/v1/jobs{path}")).status_code == 401
+    for statement in (
+        "UPDATE jobs.jobs SET priority = 9", "DELETE FROM jobs.jobs", "INSERT INTO jobs.jobs (name) VALUES ('x')",
+        "SELECT error_stack FROM jobs.jobs", "SELECT 1 FROM jobs.workers", "UPDATE jobs.functions SET max_attempts = 9",
+    ):  # fmt: skip
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with jobs.resources.database.transaction(Claims("authenticated", ada["user"]["id"])) as connection:
+                await connection.execute(statement)
     for sub in (str(uuid4()), ada["user"]["id"]):
         async with jobs.resources.database.transaction(Claims("authenticated", sub)) as connection:
             seen = await connection.fetchval("SELECT count(*) FROM jobs.jobs")
@@ -195,6 +203,20 @@ async def test_operators_see_queue_workers_and_schedules(
     missing = await client.patch("/api/v1/admin/jobs/schedules/none", json={"enabled": True}, headers=operator)
     assert missing.status_code == 404
     assert waiting["status"] == "pending"
+
+
+async def test_health_says_what_is_wrong(jobs: Jobs, resources: Resources) -> None:
+    async def health() -> tuple[str, str]:
+        found = await jobs_health(resources)
+        return found["status"], found.get("message", "")
+
+    assert await health() == ("degraded", "no worker is active")
+    await jobs.worker()._register()
+    assert await health() == ("healthy", "")
+    await jobs.sql("INSERT INTO jobs.jobs (name, scheduled_at) VALUES ('x', now() - interval '10 minutes')")
+    assert (await health())[1].startswith("1 jobs are due, one for 60")
+    await jobs.sql("UPDATE jobs.workers SET last_heartbeat_at = now() - interval '2 minutes'")
+    assert await health() == ("degraded", "no worker is active")
 
 
 async def test_what_ended_long_ago_is_deleted(jobs: Jobs, settings: Settings, resources: Resources) -> None:
