@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("parsing", "ingestion", "truth")
+PARTS = ("parsing", "ingestion", "truth", "rest")
 
 
 def main() -> int:

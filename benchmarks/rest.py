@@ -282,18 +282,28 @@ def _fill_pocketbase(file: Path, rows: int) -> None:
 
 def _measure(options, ours: str, postgrest: str, pocketbase: tuple[str, str], tokens: dict, folder: Path) -> bool:
     cases = _cases(ours, postgrest, pocketbase, tokens, options)
-    print(f"{'':34}{'Fluxbase':>10}{'peer':>10}  {'ratio':>6}  target")
+    print(f"{'':32}{'requests/s':>19}{'ratio':>8}  target{'CPU ms a request':>20}{'ratio':>8}")
+    print(f"{'':32}{'Fluxbase':>10}{'peer':>9}{'':16}{'Fluxbase':>12}{'peer':>8}")
     failed = False
     for case in cases:
         if options.only and not any(word in case.name for word in options.only.split(",")):
             continue
         rates: list[list[float]] = [[] for _ in case.sides]
+        costs: list[list[float]] = [[] for _ in case.sides]
         for _ in range(options.rounds):
             for position, (side, path, script) in enumerate(case.sides):
+                before = _cpu_seconds(folder)
                 rates[position].append(_wrk(side, path, script, options.seconds, folder))
+                spent = _cpu_seconds(folder) - before
+                costs[position].append(1000 * spent / (rates[position][-1] * options.seconds))
         mine, theirs = (statistics.mean(values) for values in rates)
+        my_cost, their_cost = (statistics.mean(values) for values in costs)
         failed |= mine < case.target * theirs
-        print(f"{case.name:34}{mine:>10,.0f}{theirs:>10,.0f}  {mine / theirs:>5.2f}x  {case.target:g}x", flush=True)
+        print(
+            f"{case.name:32}{mine:>10,.0f}{theirs:>9,.0f}{mine / theirs:>7.2f}x {case.target:>6g}x"
+            f"{my_cost:>13.2f}{their_cost:>8.2f}{their_cost / my_cost:>7.2f}x",
+            flush=True,
+        )
     return failed
 
 
@@ -343,6 +353,35 @@ def _wrk(side: Side, path: str, script: str, seconds: int, folder: Path) -> floa
     if (refused := re.search(r"refused (\d+)", output)) and refused.group(1) != "0":
         raise SystemExit(f"{side.name} {path}: {refused.group(1)} answers were no success\n{output}")
     return float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
+
+
+def _cpu_seconds(folder: Path) -> float:
+    """What the servers have spent so far, PostgreSQL's among them: it tells more than a rate where others run too."""
+    ticks, children = 0, _children()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = str(process.joinpath("exe").readlink()).startswith(str(folder))
+            if ours or process.name in children:
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        except OSError:
+            continue  # it ended meanwhile
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children() -> set[str]:
+    """This process' children and theirs: uvicorn and its workers."""
+    parents: dict[str, str] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[stat.parent.name] = stat.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+    found, more = set[str](), {str(os.getpid())}
+    while more:
+        more = {child for child, parent in parents.items() if parent in more} - found
+        found |= more
+    return found
 
 
 _COUNT_ERRORS = "done = function(summary) io.write('refused ' .. summary.errors.status .. '\\n') end\n"

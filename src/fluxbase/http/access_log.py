@@ -1,5 +1,6 @@
 """One log event a request. Headers' names and keys' prefixes, never secrets; paths without their query."""
 
+import logging
 import time
 
 import structlog
@@ -43,6 +44,8 @@ class AccessLog:
 
 
 def _write(scope: Scope, status: int, size: int, seconds: float) -> None:
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        return
     headers = Headers(scope=scope)
     log = logger.debug if scope["path"].startswith(_QUIET) and status < _SERVER_ERROR else logger.info
     fields = {
