@@ -15,6 +15,8 @@ from fluxbase.errors import ConfigurationError
 from fluxbase.resources import Addresses
 from fluxbase.settings import Settings
 
+_MIGRATE = {"fluxbase": "fluxbase migrate", "flakeguard": "flakeguard db migrate"}
+
 type Say = Callable[[str], None]
 
 
@@ -77,6 +79,6 @@ def _owner(settings: Settings, database: str, history: str) -> str | None:
 def _require_head(database: str, history: str) -> None:
     if missing := missing_migrations(database, history):
         raise ConfigurationError(
-            f"the database lacks the migration {missing}: run `flakeguard db migrate` first, with the owner's address "
+            f"the database lacks the migration {missing}: run `{_MIGRATE[history]}` first, with the owner's address "
             "(FG_DATABASE_OWNER_DSN, or FG_DATABASE_DSN where one address is enough)"
         )

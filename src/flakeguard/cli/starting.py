@@ -4,30 +4,29 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import ValidationError
-
 from flakeguard.cli.output import ExitCode, fail, stderr
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.errors import ConfigurationError
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses
 from fluxbase.servers import reach_servers
+from fluxbase.settings import reading
 
 
 def read_settings(**overrides: Any) -> FlakeGuardSettings:
     """The settings; a setting that cannot be used ends the command, named, with what is wrong about it."""
     try:
-        return FlakeGuardSettings(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'settings'}: {p['msg']}" for p in error.errors())
-        fail(ExitCode.USAGE, f"the settings cannot be used: {told}", hint="docs/configuration.md lists every variable.")
+        return reading.read_settings(FlakeGuardSettings, **overrides)
+    except ConfigurationError as error:
+        fail(ExitCode.USAGE, str(error), hint="docs/configuration.md lists every variable.")
 
 
 @contextmanager
 def reached(settings: FlakeGuardSettings, *, quiet: bool = False) -> Generator[Addresses]:
     """Migrated servers for the block; a server that cannot be used ends the command with what to do."""
-    configure_logging(level=settings.log_level, format=settings.log_format)
     try:
+        folder = None if quiet else settings.log_folder  # what serves writes there, what asks does not
+        configure_logging(level=settings.log_level, format=settings.log_format, folder=folder)
         with reach_servers(settings, "flakeguard", (lambda _message: None) if quiet else _say) as addresses:
             yield addresses
     except ConfigurationError as error:

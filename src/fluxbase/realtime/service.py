@@ -54,7 +54,8 @@ class Realtime:
     async def running(self) -> AsyncGenerator[None]:
         """Follow the database and the other processes while the block lasts; then close every connection."""
         await self.reader.start()
-        jobs = (self.bus.run(), self._beat(), self.retention.run(), self.watch.run(), self.watch.listen_for_sessions())
+        watching = (self.watch.run(), self.watch.listen_for_sessions(), self.watch.listen_for_keys())
+        jobs = (self.bus.run(), self._beat(), self.retention.run(), *watching)
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             yield

@@ -20,12 +20,13 @@ from fluxbase.realtime.registry import Registry
 from fluxbase.realtime.subscribing import Subscribing
 from fluxbase.realtime.tables import SQL
 from fluxbase.resources import Resources
+from fluxbase.service_keys import KEYS_CHANNEL, ended_keys
 from fluxbase.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
 SESSIONS_CHANNEL = "fluxbase_sessions"
-SESSION_ENDED, TOKEN_EXPIRED = "session ended", "access token expired"
+SESSION_ENDED, TOKEN_EXPIRED, KEY_CHANGED = "session ended", "access token expired", "service key changed or ended"
 _LOOK_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 30.0
 _SESSIONS_SECONDS = 30.0
@@ -66,6 +67,7 @@ class Watch:
                         connection.send(protocol.HEARTBEAT)
                 case "sessions":
                     await self.close_ended_sessions()
+                    await self.close_ended_keys()
                 case _:
                     await self.expel_former_members()
         except _OUTAGES as error:
@@ -83,6 +85,9 @@ class Watch:
         for connection in self._registry:
             if connection.expires_at is not None and connection.expires_at <= now:
                 connection.close(UNAUTHENTICATED, TOKEN_EXPIRED)
+            ends_at = connection.caller.ends_at
+            if ends_at is not None and ends_at.timestamp() <= now:
+                connection.close(UNAUTHENTICATED, KEY_CHANGED)
 
     async def listen_for_sessions(self) -> None:
         """Hear of ended sessions as they end, until cancelled."""
@@ -98,6 +103,31 @@ class Watch:
             await self.close_ended_sessions()
         except _OUTAGES as error:  # the look every 30 seconds makes up for it
             logger.warning("connections not checked", what="sessions", error=f"{type(error).__name__}: {error}")
+
+    async def listen_for_keys(self) -> None:
+        """Hear of service keys that were revoked, disabled or changed, until cancelled."""
+        await Listener(self._resources.addresses.runtime_dsn, KEYS_CHANNEL, self.hear_keys).run()
+
+    async def hear_keys(self, payload: str) -> None:
+        """Close the sockets of the key of that id: who may still, comes back. The empty text means any of them."""
+        if payload:
+            self._close_keys({payload})
+            return
+        try:
+            await self.close_ended_keys()
+        except _OUTAGES as error:  # the look every 30 seconds makes up for it
+            logger.warning("connections not checked", what="keys", error=f"{type(error).__name__}: {error}")
+
+    async def close_ended_keys(self) -> None:
+        """Ask which service keys of this process' connections may be used no more, and close these."""
+        ids = {key for one in self._registry if (key := one.caller.key_id) is not None}
+        if ids:
+            self._close_keys({str(key) for key in await ended_keys(self._resources, ids)})
+
+    def _close_keys(self, ended: set[str]) -> None:
+        for connection in self._registry:
+            if connection.caller.key_id is not None and str(connection.caller.key_id) in ended:
+                connection.close(UNAUTHENTICATED, KEY_CHANGED)
 
     async def close_ended_sessions(self) -> None:
         """Ask which sessions of this process' connections are over, and close these."""

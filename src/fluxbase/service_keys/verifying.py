@@ -1,11 +1,35 @@
 """From the key that a request carries to the row that says what it may: looked up each time, never remembered."""
 
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from fluxbase.errors import NotAuthenticatedError
 from fluxbase.ratelimit import RateLimiter
 from fluxbase.resources import Resources
 from fluxbase.service_keys import repository
 from fluxbase.service_keys.errors import InvalidServiceKeyError
 from fluxbase.service_keys.form import SERVICE_KEYS, digest, is_same
 from fluxbase.service_keys.model import ServiceKey
+
+KEYS_CHANNEL = "fluxbase_service_keys"
+"""Where PostgreSQL tells the id of each key that was changed or deleted."""
+
+
+async def ended_keys(resources: Resources, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of `ids` that may be used no more, for who keeps sockets open."""
+    now = resources.now()
+    async with resources.database.transaction() as connection:
+        known = {key.id: key for key in await repository.list_keys(connection)}
+    return {one for one in ids if one not in known or not _may_be_used(known[one], now)}
+
+
+def _may_be_used(key: ServiceKey, now: datetime) -> bool:
+    try:
+        key.check_usable(now)
+    except NotAuthenticatedError:
+        return False
+    return True
 
 
 async def verified_key(resources: Resources, limiter: RateLimiter, token: str) -> ServiceKey:

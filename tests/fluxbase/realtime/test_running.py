@@ -117,6 +117,31 @@ async def test_a_deleted_session_closes_its_sockets_at_once(site, owner, ada, ev
         assert (await wrong.closed())[0] == 4401
 
 
+async def test_a_revoked_service_key_closes_its_sockets_at_once(site, owner, http):
+    headers = {"Authorization": f"Bearer {site.service_token}"}
+    keys = "/api/v1/admin/service-keys"
+
+    async def made() -> dict:
+        body = {"name": "sockets", "scopes": ["realtime:read"]}
+        return (await http.post(keys, headers=headers, json=body)).json()
+
+    revoked, other, ending = await made(), await made(), await made()
+    async with (
+        site.client(revoked["key"]) as one,
+        site.client(other["key"]) as two,
+        site.client(ending["key"]) as three,
+    ):
+        for client in (one, two, three):
+            await client.join("x")
+        await http.post(f"{keys}/{revoked['id']}/revoke", headers=headers)
+        assert await one.closed() == (4401, "service key changed or ended")
+        await owner.execute("UPDATE auth.service_keys SET enabled = false WHERE id = $1::text::uuid", ending["id"])
+        assert await three.closed() == (4401, "service key changed or ended")
+        await two.nothing()
+        await owner.execute("DELETE FROM auth.service_keys")
+        assert await two.closed() == (4401, "service key changed or ended")
+
+
 async def test_a_token_is_renewed_or_ends(site, ada, eve, monkeypatch):
     async with site.client(ada["access_token"]) as one, site.client(ada["access_token"]) as two:
         await one.join("x")
