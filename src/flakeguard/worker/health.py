@@ -4,12 +4,12 @@ import time
 from datetime import UTC
 from typing import Any
 
-import asyncpg
 from redis.exceptions import RedisError
 
 from flakeguard import __version__
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.queues import PREFIX, QUEUES, bullmq_name
+from fluxbase.db import OUTAGES
 from fluxbase.resources import Resources
 
 _STARTED = time.monotonic()
@@ -49,7 +49,7 @@ async def _check_database(resources: Resources) -> Check:
     try:
         async with resources.database.transaction(timeout_seconds=2) as connection:
             await connection.execute("SELECT 1")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    except OUTAGES:
         return {"status": "unhealthy", "responseTime": _milliseconds(started)}
     return {"status": "healthy", "responseTime": _milliseconds(started)}
 

@@ -32,8 +32,15 @@ def client_subject(connection: HTTPConnection) -> str:
             claims = verified_claims(connection, token)
         except InvalidTokenError:
             return _address(connection)
-        return f"user:{claims['sub']}" if "sub" in claims else f"token:{claims.get('jti', claims['role'])}"
+        return _token_subject(connection, claims)
     return _address(connection)
+
+
+def _token_subject(connection: HTTPConnection, claims: Mapping[str, Any]) -> str:
+    if "sub" in claims:
+        return f"user:{claims['sub']}"
+    # A page hands the same anonymous token to all its visitors: one of them must not use up the others' share.
+    return _address(connection) if claims["role"] == "anon" else f"token:{claims.get('jti', claims['role'])}"
 
 
 def verified_claims(connection: HTTPConnection, token: str) -> Mapping[str, Any]:

@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import structlog
 
+from fluxbase.db.outages import OUTAGES
+
 logger = structlog.get_logger(__name__)
 
 type Handler = Callable[[str], Awaitable[None] | None]
 
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 5.0
+_ASK_EVERY_SECONDS, _ANSWER_SECONDS = 60.0, 10.0
 
 
 class Listener:
@@ -31,7 +34,7 @@ class Listener:
             try:
                 await self._listen_once()
                 delay = _FIRST_DELAY_SECONDS
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except OUTAGES as error:
                 logger.warning("connection closed", channel=self._channel, error=str(error), retry_seconds=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
@@ -47,9 +50,19 @@ class Listener:
             connection.add_termination_listener(lambda _connection: inbox.put_nowait(None))
             await connection.add_listener(self._channel, hear)
             inbox.put_nowait("")
-            while (payload := await inbox.get()) is not None:
+            while (payload := await _next(inbox, connection)) is not None:
                 outcome = self._handler(payload)
                 if outcome is not None:
                     await outcome
         finally:
             connection.terminate()
+
+
+async def _next(inbox: asyncio.Queue[str | None], connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+    """The next payload. Something between us and the server may drop an idle connection without telling either."""
+    while True:
+        try:
+            async with asyncio.timeout(_ASK_EVERY_SECONDS):
+                return await inbox.get()
+        except TimeoutError:
+            await connection.execute("SELECT 1", timeout=_ANSWER_SECONDS)

@@ -15,13 +15,15 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fluxbase.errors import PermissionDeniedError
+from fluxbase.errors import PayloadTooLargeError, PermissionDeniedError
 from fluxbase.http.cookies import session_token
 from fluxbase.http.credentials import CARRIERS
 
 HEADER, FIELD = "x-csrf-token", "csrf_token"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _FORM = "application/x-www-form-urlencoded"
+_LARGEST_FORM = 64 * 1024
+_MOST_FIELDS = 100
 
 
 class CsrfError(PermissionDeniedError):
@@ -82,18 +84,30 @@ async def _check_token(scope: Scope, headers: Headers, receive: Receive, session
     offered = headers.get(HEADER)
     if offered is None and headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
         body = await _read(receive)
-        offered = parse_qs(body.decode("utf-8", "replace")).get(FIELD, [""])[0]
+        offered = _field(body)
         receive = _replay(body, receive)
     if not hmac.compare_digest((offered or "").encode(), expected.encode()):
         raise CsrfError
     return receive
 
 
+def _field(body: bytes) -> str:
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS).get(FIELD, [""])[0]
+    except ValueError as error:
+        raise CsrfError from error
+
+
 async def _read(receive: Receive) -> bytes:
+    """The whole form: it is held in memory before anybody is known to have sent it, so it must be a small one."""
     chunks: list[bytes] = []
-    while True:  # bounded by the body limit, which stands outside of this
+    size = 0
+    while True:
         message = await receive()
         chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > _LARGEST_FORM:
+            raise PayloadTooLargeError(f"A form of more than {_LARGEST_FORM} bytes carries its token as {HEADER}.")
         if message["type"] != "http.request" or not message.get("more_body", False):
             return b"".join(chunks)
 

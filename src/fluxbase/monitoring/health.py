@@ -3,9 +3,9 @@
 import asyncio
 from importlib.metadata import PackageNotFoundError, version
 
-import asyncpg
 import structlog
 
+from fluxbase.db import OUTAGES
 from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ async def database_answers(resources: Resources, *, patience_seconds: float = PA
     try:
         async with asyncio.timeout(patience_seconds), resources.database.transaction() as connection:
             return await connection.fetchval("SELECT true")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except OUTAGES as error:
         logger.warning("health check failed", service="database", error=f"{type(error).__name__}: {error}")
         return False
 

@@ -100,3 +100,12 @@ async def test_reading_needs_nothing(browser):
 async def test_strangers_have_no_token(app, browser):
     async with client_for(app) as stranger:
         assert (await stranger.get("/page")).json() == {"token": ""}
+
+
+async def test_a_form_is_not_collected_without_end_for_a_cookie_that_anybody_can_make_up(browser):
+    form = {"Content-Type": "application/x-www-form-urlencoded"} | OUR
+    many = await browser.post("/change", content=b"a=b&" * 1_000, headers=form)
+    assert many.status_code == 403
+    large = await browser.post("/change", content=b"a=" + b"b" * 100_000, headers=form)
+    assert large.status_code == 413
+    assert "x-csrf-token" in large.json()["message"]

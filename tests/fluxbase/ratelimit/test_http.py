@@ -43,10 +43,16 @@ async def test_addresses_users_and_tokens_are_counted_apart(app, client, ada):
     await statuses(client, 10)
     assert await statuses(client, headers=bearer(ada)) == [200, 200, 200, 429, 429]
     now = datetime.now(UTC)
-    token = issue_for_role(app.state.resources.addresses.secret, "anon", now=now, lifetime=timedelta(minutes=1))
-    assert await statuses(client, headers=bearer({"access_token": token})) == [401, 401, 401, 429, 429]
+    secret = app.state.resources.addresses.secret
+    service = issue_for_role(secret, "service_role", now=now, lifetime=timedelta(minutes=1))
+    assert await statuses(client, headers=bearer({"access_token": service})) == [401, 401, 401, 429, 429]
     async with client_for(app, peer=("192.0.2.8", 1)) as other:
         assert await statuses(other) == [401, 401, 401, 429, 429]
+    # The anonymous token of a page is every visitor's: they are told apart by their addresses.
+    anonymous = bearer({"access_token": issue_for_role(secret, "anon", now=now, lifetime=timedelta(minutes=1))})
+    async with client_for(app, peer=("192.0.2.9", 1)) as one, client_for(app, peer=("192.0.2.10", 1)) as another:
+        assert await statuses(one, headers=anonymous) == [401, 401, 401, 429, 429]
+        assert await statuses(another, headers=anonymous) == [401, 401, 401, 429, 429]
 
 
 @pytest.mark.parametrize("carrier", ["Authorization", "X-Service-Key"])
