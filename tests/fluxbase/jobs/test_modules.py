@@ -39,7 +39,7 @@ def test_modules_name_functions() -> None:
 @pytest.mark.parametrize(
     ("modules", "words"),
     [
-        (("jobs_absent",), "cannot import jobs_absent .*PYTHONPATH"),
+        (("jobs_absent",), "jobs_absent cannot be imported .*PYTHONPATH"),
         (("jobs_none",), "jobs_none has no `functions"),
         (("jobs_one", "jobs_two"), "jobs_two: a function named one is registered already"),
     ],
