@@ -16,6 +16,8 @@ from fluxbase.rest.catalog import Argument, Catalog, Column, ForeignKey, Functio
 
 SQL = load(__package__)
 CHANNEL = "fluxbase_catalog"
+# rest.run becomes any role that the login may be: as a function to call it would be the end of all policies.
+_NEVER_EXPOSED = frozenset(("rest", "information_schema"))
 _LOOK_SECONDS = 2.0  # between looks, where no event trigger tells of changes
 _AGAIN_SECONDS = 1.0  # an unknown name makes us look again, but not more often than this
 
@@ -80,13 +82,18 @@ class CatalogCache:
             await asyncio.sleep(_LOOK_SECONDS)
 
 
+def exposable(schemas: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `schemas` that may be exposed at all: not PostgreSQL's own, nor the one this room works with."""
+    return tuple(name for name in schemas if name not in _NEVER_EXPOSED and not name.startswith("pg_"))
+
+
 def catalog_of(app: FastAPI) -> CatalogCache:
     """The catalog of an application, made when first asked for; `app.state.resources` must be open."""
     state = app.state
     resources = state.resources
     cache: CatalogCache | None = getattr(state, "rest_catalog", None)
     if cache is None:
-        cache = state.rest_catalog = CatalogCache(resources.database, state.settings.rest_exposed_schemas)
+        cache = state.rest_catalog = CatalogCache(resources.database, exposable(state.settings.rest_exposed_schemas))
     return cache
 
 

@@ -65,6 +65,16 @@ async def test_exceptions_carry_hint_and_details(alice: User) -> None:
     assert body["request_id"]
 
 
+async def test_what_becomes_any_role_is_never_exposed(alice: User, app: FastAPI) -> None:
+    every = {"rest_exposed_schemas": ("public", "rest", "pg_catalog", "information_schema")}
+    app.state.settings = app.state.settings.model_copy(update=every)
+    run = {"as_role": "service_role", "as_claims": "{}", "as_session": None, "only_reads": False}
+    for name, body in (("rest/run", run | {"statement": "SELECT 1", "parameters": []}), ("pg_catalog/pg_sleep", {})):
+        answer = await alice.client.post(f"{RPC}/{name}", json=body)
+        assert answer.status_code == 404
+        assert "not exposed; these are: public." in answer.json()["message"]
+
+
 async def test_revoked_functions_are_denied(alice: User, owner: Owner) -> None:
     await owner.execute("REVOKE EXECUTE ON FUNCTION add FROM PUBLIC")
     assert (await alice.client.post(f"{RPC}/add", json={"a": 1})).status_code == 403
