@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import IO
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from flakeguard.errors import InvalidMetaError, TooManyFilesError, UploadTooLargeError
@@ -185,7 +185,10 @@ class UploadReceiver:
         boundary = message.get_param("boundary")
         if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
             raise InvalidRequestError("send multipart/form-data with one `meta` part and one or more `junit` files")
-        return cls(boundary.encode("latin-1", "replace"), limits)
+        try:
+            return cls(boundary.encode("latin-1", "replace"), limits)
+        except FormParserError as error:
+            raise InvalidRequestError(f"the multipart body cannot be read: {error}") from None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk of the body.
@@ -200,7 +203,7 @@ class UploadReceiver:
             )
         try:
             self._parser.write(chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise InvalidRequestError(f"the multipart body is malformed: {error}") from None
 
     def finish(self) -> Received:

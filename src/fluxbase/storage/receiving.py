@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any, cast
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 from starlette.requests import ClientDisconnect, Request
 
@@ -69,7 +69,7 @@ class Incoming:
         """For a request's Content-Type.
 
         Raises:
-            InvalidRequestError: It is a form without a boundary.
+            InvalidRequestError: It is a form without a boundary, or with one that is too long.
         """
         declared = request.headers.get("content-type")
         message = Message()
@@ -79,7 +79,10 @@ class Incoming:
         boundary = message.get_param("boundary")
         if not isinstance(boundary, str) or not boundary:
             raise InvalidRequestError("multipart/form-data needs a boundary.")
-        return _Form(body_of(request), boundary.encode("latin-1", "replace"))
+        try:
+            return _Form(body_of(request), boundary.encode("latin-1", "replace"))
+        except FormParserError as error:
+            raise InvalidRequestError(f"The form cannot be read: {error}") from None
 
     async def start(self) -> None:
         """Read up to the content's first byte; `content_type` is known afterwards.
@@ -171,7 +174,7 @@ class _Form(Incoming):
             return False
         try:
             self._parser.write(chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise InvalidRequestError(f"The form is malformed: {error}") from None
         return True
 

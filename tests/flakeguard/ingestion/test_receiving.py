@@ -111,6 +111,11 @@ def test_other_bodies_are_refused_with_what_to_send(content_type: str) -> None:
         UploadReceiver.for_content_type(content_type, LIMITS)
 
 
+def test_a_boundary_that_is_too_long_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
+        UploadReceiver.for_content_type(f"multipart/form-data; boundary={'x' * 300}", LIMITS)
+
+
 @given(st.binary(max_size=2000))
 def test_no_input_breaks_it_otherwise(noise: bytes) -> None:
     receiver = UploadReceiver.for_content_type(TYPE, LIMITS)

@@ -58,6 +58,14 @@ async def test_renaming_by_sql_keeps_the_bytes(alice, private, owner, swept):
     assert (await alice.get(f"{private}/b")).content == b"x"
 
 
+async def test_objects_of_an_account_that_goes_stay_without_an_owner(alice, private, owner, operator, swept):
+    await alice.post(f"{private}/a", content=b"x")
+    await owner.execute("DELETE FROM auth.users")
+    assert await swept() == 0
+    answer = await operator.get(private)
+    assert [(one["key"], one["owner_id"]) for one in answer.json()["objects"]] == [("a", None)]
+
+
 async def test_what_a_dead_process_left_goes_after_a_day(alice, private, folder, owner, swept):
     """A row before the first byte, then half a file, then the end of the process."""
     await alice.post(f"{private}/a", content=b"kept")

@@ -91,9 +91,9 @@ async def test_a_list_is_by_name_in_pages_below_a_prefix(alice, private):
     assert rest["next_offset"] is None
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "offset=-1", "offset=99999999999", "prefix=%00"])
-async def test_a_page_that_cannot_be_is_400(alice, private, query):
-    assert (await alice.get(f"{private}?{query}")).status_code == 400
+async def test_a_page_that_cannot_be_is_400(alice, private):
+    for query in ["limit=0", "limit=1001", "offset=-1", "offset=99999999999", "prefix=%00"]:
+        assert (await alice.get(f"{private}?{query}")).status_code == 400, query
 
 
 async def test_a_deleted_object_is_gone_and_its_bytes_follow(alice, private, folder, app, resources):
@@ -112,21 +112,17 @@ async def test_what_is_not_there_is_404(alice, private):
     assert (await alice.post(f"{STORAGE}/nowhere/a", files=HELLO)).json()["error"] == "bucket_not_found"
 
 
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
+async def test_a_form_that_is_wrong_stores_nothing(alice, private, folder, app, resources):
+    for content, kind in [
         (part("x", b"x") + END, FORM),
         (part("file", b"x"), FORM),
         (b"rubbish", FORM),
         (b"", "multipart/form-data"),
         (part("file", b"x") + part("file", b"y") + END, FORM),
         (part("file", b"x") + part("metadata", b"[1]") + END, FORM),
-    ],
-    ids=["no file", "cut short", "rubbish", "no boundary", "two files", "odd metadata"],
-)
-async def test_a_form_that_is_wrong_stores_nothing(alice, private, folder, app, resources, content, kind):
-    answer = await alice.post(f"{private}/a", content=content, headers={"content-type": kind})
-    assert answer.status_code == 400, answer.text
-    assert (await alice.get(f"{private}/a")).status_code == 404
+    ]:
+        answer = await alice.post(f"{private}/a", content=content, headers={"content-type": kind})
+        assert answer.status_code == 400, (content, answer.text)
+        assert (await alice.get(f"{private}/a")).status_code == 404
     await clean(resources.database, lambda: app.state.blobs, grace_seconds=0)
     assert not folder.exists() or blobs_in(folder) == []

@@ -52,10 +52,11 @@ async def test_it_expires(app, anybody, alice, private, signed, resources):
     assert (await anybody.get(answer.json()["signed_url"])).status_code == 200
 
 
-@pytest.mark.parametrize("expires_in", [0, -1, 604801, "60", 1.5, True, None])
-async def test_a_lifetime_that_cannot_be_is_400(alice, private, expires_in):
+async def test_a_lifetime_that_cannot_be_is_400(alice, private):
     await alice.post(f"{private}/a", content=b"x")
-    assert (await alice.post(f"{private}/sign/a", json={"expires_in": expires_in})).status_code == 400
+    for expires_in in [0, -1, 604801, "60", 1.5, True, None]:
+        answer = await alice.post(f"{private}/sign/a", json={"expires_in": expires_in})
+        assert answer.status_code == 400, expires_in
 
 
 async def test_it_dies_with_the_signers_session(anybody, owner, signed):

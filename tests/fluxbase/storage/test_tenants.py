@@ -115,9 +115,8 @@ async def test_nobody_points_a_row_at_anothers_bytes(alice, bob, private, secret
     assert (await bob.get(f"{private}/renamed")).content == b"bob's"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+async def test_no_address_leads_out_of_a_bucket(alice, private):
+    for path in [
         "%2e%2e/etc/passwd",
         "a/%2e%2e/%2e%2e/x",
         "%2Fetc/passwd",
@@ -129,14 +128,12 @@ async def test_nobody_points_a_row_at_anothers_bytes(alice, bob, private, secret
         "a/",
         "%2e",
         "%ed%a0%80",
-    ],
-)
-async def test_no_address_leads_out_of_a_bucket(alice, private, path):
-    for method in ("POST", "PUT", "GET", "HEAD", "DELETE"):
-        answer = await alice.request(method, f"{private}/{path}", content=b"x" if method[0] == "P" else None)
-        # A line break matches no route at all.
-        assert answer.status_code == (404 if path == "a%0d%0ab" else 400), (method, answer.text)
-    assert (await alice.post(f"{private}/sign/{path}", json={"expires_in": 1})).status_code in (400, 404)
+    ]:
+        for method in ("POST", "PUT", "GET", "HEAD", "DELETE"):
+            answer = await alice.request(method, f"{private}/{path}", content=b"x" if method[0] == "P" else None)
+            # A line break matches no route at all.
+            assert answer.status_code == (404 if path == "a%0d%0ab" else 400), (method, answer.text)
+        assert (await alice.post(f"{private}/sign/{path}", json={"expires_in": 1})).status_code in (400, 404)
 
 
 async def test_names_stay_what_they_are(alice, private):
