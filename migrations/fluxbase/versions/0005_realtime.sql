@@ -1,7 +1,7 @@
 -- The change table, its triggers and who may listen.
 --
--- A statement writes its rows here with the transaction that it belongs to, and NOTIFY only wakes the readers
--- (fluxbase.realtime.reader), who ask for what their last snapshot did not see: a row that commits late is not skipped.
+-- A statement writes its rows here with the transaction that it belongs to, and NOTIFY only wakes readers that
+-- sleep (fluxbase.realtime.reader). They ask for what their last snapshot did not see: a row that commits late is not skipped.
 
 CREATE SCHEMA realtime;
 GRANT USAGE ON SCHEMA realtime TO anon, authenticated, service_role;
@@ -40,8 +40,20 @@ GRANT SELECT, DELETE ON realtime.changes TO service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON realtime.channel_members TO service_role;
 GRANT SELECT ON realtime.channel_members TO authenticated;
 
--- What the statement triggers run. Aliases are spelled n.* because a table may have a column called n. Above the limit one row says how many there were: whoever listens reads again, which
--- is cheaper for all than thousands of messages, and a bulk load pays for counting alone.
+-- Wake the readers that sleep: these hold the lock (fluxbase.realtime.doorbell). Commits with a NOTIFY wait for each other,
+-- so there is none while all readers are awake. To be called after the changes were written, never before.
+CREATE FUNCTION realtime.wake() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF pg_try_advisory_lock(1718383992, 1) THEN
+        PERFORM pg_advisory_unlock(1718383992, 1);
+    ELSE
+        PERFORM pg_notify('fluxbase_changes', '');
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION realtime.wake FROM PUBLIC;
+
+-- What the statement triggers run. Aliases are spelled n.* because a table may have a column called n. Above the limit one row says that there were more: whoever listens reads again,
+-- which is cheaper for all than thousands of messages.
 CREATE FUNCTION realtime.record_changes() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 #variable_conflict use_variable
@@ -52,18 +64,18 @@ DECLARE
 BEGIN
     IF tg_op = 'TRUNCATE' THEN
         INSERT INTO realtime.changes (topic, type) VALUES (topic, 'TRUNCATE');
-        PERFORM pg_notify('fluxbase_changes', '');
+        PERFORM realtime.wake();
         RETURN NULL;
     ELSIF tg_op = 'DELETE' THEN
-        SELECT count(*) INTO affected FROM old_rows;
+        SELECT count(*) INTO affected FROM (SELECT FROM old_rows LIMIT row_limit + 1) AS first_rows;
     ELSE
-        SELECT count(*) INTO affected FROM new_rows;
+        SELECT count(*) INTO affected FROM (SELECT FROM new_rows LIMIT row_limit + 1) AS first_rows;
     END IF;
     IF affected = 0 THEN
         RETURN NULL;
     ELSIF affected > row_limit THEN
         INSERT INTO realtime.changes (topic, type, details)
-        VALUES (topic, 'BULK', jsonb_build_object('operation', tg_op, 'count', affected));
+        VALUES (topic, 'BULK', jsonb_build_object('operation', tg_op));
     ELSIF tg_op = 'INSERT' THEN
         INSERT INTO realtime.changes (topic, type, record) SELECT topic, 'INSERT', to_jsonb(n.*) FROM new_rows AS n;
     ELSIF tg_op = 'DELETE' THEN
@@ -76,7 +88,7 @@ BEGIN
         JOIN (SELECT row_number() OVER () AS place, to_jsonb(r.*) AS row FROM old_rows AS r) AS o USING (place)
         ORDER BY place;
     END IF;
-    PERFORM pg_notify('fluxbase_changes', '');
+    PERFORM realtime.wake();
     RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION realtime.record_changes FROM PUBLIC;
@@ -117,7 +129,7 @@ CREATE FUNCTION realtime.send(channel text, event text, payload jsonb) RETURNS v
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     INSERT INTO realtime.changes (topic, type, details)
     VALUES ('channel:' || channel, 'BROADCAST', jsonb_build_object('event', event, 'payload', payload));
-    SELECT pg_notify('fluxbase_changes', '');
+    SELECT realtime.wake();
 $$;
 REVOKE ALL ON FUNCTION realtime.send FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION realtime.send TO service_role;

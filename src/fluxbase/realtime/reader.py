@@ -14,20 +14,23 @@ import asyncpg
 import structlog
 
 from fluxbase.db import SERVICE, Database
-from fluxbase.db.listener import Listener
 from fluxbase.realtime.dispatch import Delivery, Dispatcher
+from fluxbase.realtime.doorbell import Doorbell
 from fluxbase.realtime.events import Change, ChangeType, Version
 from fluxbase.realtime.hub import Hub
+from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.retention import RETENTION_SECONDS
 from fluxbase.realtime.tables import SQL
 
 logger = structlog.get_logger(__name__)
 
-CHANNEL = "fluxbase_changes"
 PAGE = 500
+_POLL_SECONDS = 0.025
+"""Between looks while awake."""
+_AWAKE_SECONDS = 1.0
+"""After the last change, or the last ring."""
 _LOOK_ANYWAY_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
-_OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class Reader:
@@ -37,15 +40,19 @@ class Reader:
         self._database = database
         self._hub = hub
         self._dispatcher = dispatcher
-        self._dsn = dsn
-        self._wake = asyncio.Event()
+        self._doorbell = Doorbell(dsn)
         self._reading = asyncio.Lock()
         self._snapshot: str | None = None
         self._upper: str | None = None
         self._last_id = 0
         self._read_at = time.monotonic()
+        self._awake_until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
-        self.listening = False
+
+    @property
+    def listening(self) -> bool:
+        """Whether a writer could wake this reader."""
+        return self._doorbell.connected
 
     async def start(self) -> None:
         """Begin after what is committed now."""
@@ -55,9 +62,8 @@ class Reader:
         self._run()
 
     def _run(self) -> None:
-        listener = Listener(self._dsn, CHANNEL, self._hear)
         self._tasks = [
-            asyncio.create_task(listener.run(), name="realtime listener"),
+            asyncio.create_task(self._doorbell.run(), name="realtime doorbell"),
             asyncio.create_task(self._follow(), name="realtime reader"),
         ]
 
@@ -66,16 +72,12 @@ class Reader:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks, self.listening = [], False
+        self._tasks = []
 
     async def restart(self) -> None:
         """Listen on a new connection, from where the old one had come to."""
         await self.stop()
         self._run()
-
-    def _hear(self, _payload: str) -> None:
-        self.listening = True
-        self._wake.set()
 
     async def settled(self) -> None:
         """Wait for a read under way, which does not know yet of a topic that was added to the hub just now."""
@@ -86,14 +88,13 @@ class Reader:
         while True:
             try:
                 await self._read_all()
-            except _OUTAGES as error:
-                logger.warning(
-                    "changes not read", error=f"{type(error).__name__}: {error}", retry_seconds=_RETRY_SECONDS
-                )
-                await asyncio.sleep(_RETRY_SECONDS)
-            except Exception:  # a fault of ours in one change must not end all the others
-                logger.exception("changes skipped")
-                self._skip()
+            except Exception as error:  # a fault of ours in one change must not end all the others
+                if will_pass(error):
+                    logger.warning("changes not read", error=f"{type(error).__name__}: {error}")
+                    await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    logger.exception("changes skipped")
+                    self._skip()
             else:
                 await self._wait()
 
@@ -104,16 +105,22 @@ class Reader:
         self._dispatcher.tell_of_gap()
 
     async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_LOOK_ANYWAY_SECONDS):
-                await self._wake.wait()
-        except TimeoutError:
-            pass  # a wake-up may be lost with its connection
-        self._wake.clear()
+        """Until there is something to read, or may be."""
+        bell, now = self._doorbell, time.monotonic()
+        if bell.asleep and not _has_running(self._snapshot):
+            if await _set_within(bell.rung, _LOOK_ANYWAY_SECONDS):
+                self._awake_until = time.monotonic() + _AWAKE_SECONDS
+                await bell.stand_up()
+        elif now < self._awake_until or bell.asleep or not bell.connected:
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            bell.rung.clear()
+            await bell.lie_down()  # and look once more, for those who saw nobody asleep
 
     async def _read_all(self) -> None:
         async with self._reading:
             while changes := await self._page():
+                self._awake_until = time.monotonic() + _AWAKE_SECONDS
                 await self._give(changes, await self._dispatcher.judge(changes))
                 if len(changes) < PAGE:
                     break
@@ -144,6 +151,19 @@ class Reader:
             # First the position, then the events: whoever cancels in between must not cause them twice.
             self._last_id = change.id
             await self._dispatcher.hand_over(some)
+
+
+def _has_running(snapshot: str | None) -> bool:
+    """Whether a transaction was running: the part of a snapshot after its second colon names them."""
+    return snapshot is None or not snapshot.endswith(":")
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _change(row: asyncpg.Record) -> Change:

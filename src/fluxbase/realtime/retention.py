@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import deque
 
-import asyncpg
 import structlog
 
 from fluxbase.db import SERVICE, Database
@@ -34,7 +33,7 @@ class Retention:
         while True:
             try:
                 await self.clean(time.monotonic())
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 -- the next round deletes what this one did not
                 logger.warning("old changes not deleted", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_EVERY_SECONDS)
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from fluxbase.auth.callers import Caller
@@ -16,6 +15,7 @@ from fluxbase.realtime.channels import Access, access_to
 from fluxbase.realtime.connection import SLOW, TRY_AGAIN_LATER, UNAUTHENTICATED, Connection
 from fluxbase.realtime.events import Expelled
 from fluxbase.realtime.hub import Hub
+from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.registry import Registry
 from fluxbase.realtime.subscribing import Subscribing
 from fluxbase.realtime.tables import SQL
@@ -30,7 +30,6 @@ SESSION_ENDED, TOKEN_EXPIRED, KEY_CHANGED = "session ended", "access token expir
 _LOOK_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 30.0
 _SESSIONS_SECONDS = 30.0
-_OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class Watch:
@@ -70,8 +69,8 @@ class Watch:
                     await self.close_ended_keys()
                 case _:
                     await self.expel_former_members()
-        except _OUTAGES as error:
-            logger.warning("connections not checked", what=name, error=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 -- the next look must come, whatever this one met
+            _log(error, name)
 
     def close_slow(self, now: float) -> None:
         """Drop clients that have been slow for too long."""
@@ -101,8 +100,8 @@ class Watch:
             return
         try:
             await self.close_ended_sessions()
-        except _OUTAGES as error:  # the look every 30 seconds makes up for it
-            logger.warning("connections not checked", what="sessions", error=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 -- the look every 30 seconds makes up for it
+            _log(error, "sessions")
 
     async def listen_for_keys(self) -> None:
         """Hear of service keys that were revoked, disabled or changed, until cancelled."""
@@ -115,8 +114,8 @@ class Watch:
             return
         try:
             await self.close_ended_keys()
-        except _OUTAGES as error:  # the look every 30 seconds makes up for it
-            logger.warning("connections not checked", what="keys", error=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 -- the look every 30 seconds makes up for it
+            _log(error, "keys")
 
     async def close_ended_keys(self) -> None:
         """Ask which service keys of this process' connections may be used no more, and close these."""
@@ -170,6 +169,13 @@ class Watch:
             connection.channels.discard(channel)
             self._hub.leave(connection, channel)
             connection.deliver(Expelled(channel, f"You are no longer a member of {channel}."))
+
+
+def _log(error: Exception, what: str) -> None:
+    if will_pass(error):
+        logger.warning("connections not checked", what=what, error=f"{type(error).__name__}: {error}")
+    else:
+        logger.error("connections not checked", what=what, exc_info=error)
 
 
 def _is_refused(channel: str, caller: Caller) -> bool:

@@ -10,7 +10,6 @@ import jwt
 from prometheus_client.parser import text_string_to_metric_families
 
 from fluxbase.realtime.outbox import Outbox
-from fluxbase.realtime.reader import CHANNEL
 from fluxbase.realtime.retention import RETENTION_SECONDS, Retention
 
 from .conftest import sign_up
@@ -226,9 +225,8 @@ async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner)
     async with site.client(site.service_token) as service:
         await service.subscribe("notes")
         headers = {"Authorization": f"Bearer {site.service_token}"}
-        listener = f"SELECT max(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%{CHANNEL}%'"
-        while (before := await owner.fetchval(listener)) is None:  # noqa: ASYNC110 -- PostgreSQL has no event
-            await asyncio.sleep(0.01)
+        await until(lambda: site.realtime.reader.listening)
+        before = site.realtime.reader._doorbell._connection.get_server_pid()
         told = []
         for number in range(5):
             await owner.execute(SAY, str(number))
@@ -236,9 +234,8 @@ async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner)
             assert (answer.status_code, answer.json()) == (200, {"status": "restarted"})
             told.append((await service.change())["record"]["text"])
         assert told == ["0", "1", "2", "3", "4"]
-        while (after := await owner.fetchval(listener)) in (None, before):  # noqa: ASYNC110 -- the same
-            await asyncio.sleep(0.01)
-        assert after != before
+        await until(lambda: site.realtime.reader.listening)
+        assert site.realtime.reader._doorbell._connection.get_server_pid() != before
         assert (await http.post(f"{ADMIN}/restart")).status_code == 401
 
 
