@@ -363,7 +363,7 @@ def _cpu_seconds(folder: Path) -> float:
             ours = str(process.joinpath("exe").readlink()).startswith(str(folder))
             if ours or process.name in children:
                 fields = (process / "stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
+                ticks += sum(map(int, fields[11:15]))  # its own, and those of its children that have ended
         except OSError:
             continue  # it ended meanwhile
     return ticks / os.sysconf("SC_CLK_TCK")
