@@ -53,3 +53,15 @@ class KeyRevokedError(ConflictError):
     """The key was revoked, which is final: make a new one."""
 
     code = "key_revoked"
+
+
+class KeyReplacedError(ConflictError):
+    """The key was rotated already: rotate the one that replaced it."""
+
+    code = "key_replaced"
+
+
+class KeyEndedError(ConflictError):
+    """The key has ended, which is final: make a new one."""
+
+    code = "key_ended"

@@ -11,7 +11,7 @@ from fluxbase.auth.repository import audit
 from fluxbase.db import Connection
 from fluxbase.resources import Resources
 from fluxbase.service_keys import repository, scopes
-from fluxbase.service_keys.errors import InvalidExpiryError, KeyRevokedError
+from fluxbase.service_keys.errors import InvalidExpiryError, KeyEndedError, KeyReplacedError, KeyRevokedError
 from fluxbase.service_keys.form import SERVICE_KEYS
 from fluxbase.service_keys.model import Revocation, ServiceKey
 from fluxbase.service_keys.repository import Wanted
@@ -113,10 +113,11 @@ class ServiceKeys:
 
         Raises:
             ServiceKeyNotFoundError: 404.
-            KeyRevokedError: 409.
+            KeyRevokedError, KeyReplacedError, KeyEndedError: 409.
         """
         new = SERVICE_KEYS.generate()
         async with self._locked(key_id) as (connection, key, now):
+            _check_rotatable(key, now)
             wanted = Wanted(key.name, key.scopes, key.rate_limit_per_minute, key.rate_limit_per_hour, key.expires_at)
             follower = await repository.insert(connection, new, _checked(wanted, now), now)
             old = await self._end(connection, key, "rotated", grace_hours, now, replaced_by=follower.id)
@@ -126,7 +127,7 @@ class ServiceKeys:
     async def deprecate(
         self, key_id: UUID, grace_hours: float = DEFAULT_GRACE_HOURS, reason: str | None = None
     ) -> ServiceKey:
-        """Let a key work until the grace period is over, and not a second longer.
+        """Let a key work until the grace period is over, and not a second longer; an earlier end stays.
 
         Raises:
             ServiceKeyNotFoundError: 404.
@@ -171,7 +172,7 @@ class ServiceKeys:
         ends_at = now + timedelta(hours=grace_hours)
         old = await repository.deprecate(connection, key.id, now, ends_at=ends_at, replaced_by=replaced_by)
         await repository.add_revocation(
-            connection, key, kind, reason=reason, by=self.operator.label, now=now, ends_at=ends_at
+            connection, key, kind, reason=reason, by=self.operator.label, now=now, ends_at=old.grace_period_ends_at
         )
         return old
 
@@ -187,6 +188,14 @@ class ServiceKeys:
             by=self.operator.label,
             **metadata,
         )
+
+
+def _check_rotatable(key: ServiceKey, now: datetime) -> None:
+    """Whatever has ended stays so, and a key has one follower."""
+    if key.ends_at is not None and key.ends_at <= now:
+        raise KeyEndedError
+    if key.replaced_by is not None:
+        raise KeyReplacedError
 
 
 def _checked(wanted: Wanted, now: datetime | None) -> Wanted:

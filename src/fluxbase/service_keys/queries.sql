@@ -29,8 +29,10 @@ UPDATE auth.service_keys SET enabled = $2, updated_at = $3 WHERE id = $1 RETURNI
 UPDATE auth.service_keys SET revoked_at = $2, updated_at = $2 WHERE id = $1 RETURNING *;
 
 -- name: deprecate
+-- An end that was set before is never put off: least() passes over a null.
 UPDATE auth.service_keys
-SET deprecated_at = $2, grace_period_ends_at = $3, replaced_by = coalesce($4, replaced_by), updated_at = $2
+SET deprecated_at = coalesce(deprecated_at, $2), grace_period_ends_at = least(grace_period_ends_at, $3),
+    replaced_by = coalesce($4, replaced_by), updated_at = $2
 WHERE id = $1
 RETURNING *;
 

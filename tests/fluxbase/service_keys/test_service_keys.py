@@ -150,6 +150,32 @@ async def test_no_grace_at_all(client, operator):
     assert await works(client, old["key"]) == 401
 
 
+async def test_rotating_again_does_not_revive_what_has_ended_or_was_replaced(client, operator):
+    dead, replaced = [await made(client, operator) for _ in range(2)]
+    await client.post(f"{KEYS}/{dead['id']}/rotate", headers=operator, json={"grace_period_hours": 0})
+    await client.post(f"{KEYS}/{replaced['id']}/rotate", headers=operator)
+
+    for key, code in ((dead, "key_ended"), (replaced, "key_replaced")):
+        answer = await client.post(f"{KEYS}/{key['id']}/rotate", headers=operator)
+        assert (answer.status_code, answer.json()["error"]) == (409, code)
+    assert (await client.post(f"{KEYS}/{dead['id']}/deprecate", headers=operator)).status_code == 200
+    assert [await works(client, dead["key"]), await works(client, replaced["key"])] == [401, 200]
+
+
+async def test_a_grace_period_can_be_cut_short_and_never_drawn_out(client, operator):
+    key = await made(client, operator)
+    ends = []
+    for hours in (2, 1, 48):
+        body = {"grace_period_hours": hours}
+        answer = await client.post(f"{KEYS}/{key['id']}/deprecate", headers=operator, json=body)
+        ends.append(answer.json()["grace_period_ends_at"])
+
+    assert ends[1] < ends[0]
+    assert ends[2] == ends[1]
+    trail = (await client.get(f"{KEYS}/{key['id']}/revocations", headers=operator)).json()
+    assert trail[0]["grace_period_ends_at"] == ends[1], "the trail says when it really ends"
+
+
 async def test_deprecate_disable_enable_delete(client, operator):
     key = await made(client, operator)
     url = f"{KEYS}/{key['id']}"
