@@ -1,6 +1,7 @@
 """Settings of the server itself: where it listens, what it connects to, what it writes."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,9 @@ class ServerSettings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias=names("FLUXBASE_TRUSTED_PROXIES")
     )
+    monitoring_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), validation_alias=names("FLUXBASE_MONITORING_ALLOW")
+    )
     body_limit_bytes: int = Field(2 * 1024 * 1024, ge=1024, validation_alias=names("FLUXBASE_SERVER_BODY_LIMIT"))
     requests_per_second: float = Field(
         100, gt=0, validation_alias=names("FLUXBASE_SERVER_RATE_LIMIT_REQUESTS_PER_SECOND")
@@ -61,7 +65,7 @@ class ServerSettings(BaseSettings):
             raise ValueError("is one of trace, debug, info, warn, error, fatal")
         return level
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "monitoring_allow", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return split(value)

@@ -1,14 +1,18 @@
 """The runbook's questions to a running Fluxbase."""
 
 import asyncio
+import ipaddress
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fluxbase.auth.access_tokens import issue_for_role
+from fluxbase.errors import ConfigurationError
 from fluxbase.service_keys import Operator, ServiceKeys
 from fluxbase.service_keys.repository import Wanted
+from fluxbase.settings import Settings
+from fluxbase.settings.reading import read_settings
 
 from ..serving import client_for
 
@@ -81,9 +85,26 @@ async def test_strangers_see_nothing_of_it_and_whoever_has_a_key_does(whole):
         assert (await stranger.get("/health")).status_code == 200
 
 
+@pytest.mark.parametrize("peer", ["10.0.0.5", "172.17.0.1", "192.168.1.9", "fd00::5"])
+async def test_a_private_address_is_let_in_only_where_its_network_is_named(whole, peer):
+    async with client_for(whole, peer=(peer, 1)) as neighbour:
+        assert [(await neighbour.get(path)).status_code for path in (HEALTH, NUMBERS)] == [401, 401]
+        network = ipaddress.ip_network(peer).supernet(8)
+        whole.state.settings = whole.state.settings.model_copy(update={"monitoring_allow": (network,)})
+        assert (await neighbour.get(NUMBERS)).status_code == 200
+
+
+def test_networks_are_read_from_the_setting(monkeypatch):
+    monkeypatch.setenv("FLUXBASE_MONITORING_ALLOW", "10.1.2.0/24, 192.168.7.5")
+    assert [str(one) for one in Settings().monitoring_allow] == ["10.1.2.0/24", "192.168.7.5/32"]
+    monkeypatch.setenv("FLUXBASE_MONITORING_ALLOW", "my-network")
+    with pytest.raises(ConfigurationError, match="FLUXBASE_MONITORING_ALLOW"):
+        read_settings(Settings)
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
 async def test_a_proxy_that_nobody_named_does_not_lend_its_address(whole, header):
-    async with client_for(whole, peer=("10.0.0.5", 1)) as proxied:
+    async with client_for(whole, peer=("127.0.0.1", 1)) as proxied:
         assert (await proxied.get(NUMBERS)).status_code == 200
         assert (await proxied.get(NUMBERS, headers={header: "203.0.113.9"})).status_code == 401
 
