@@ -7,6 +7,7 @@ CREATE TABLE storage.buckets (
     id                 text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9._-]{0,62}$' AND id <> 'buckets'),
     owner_id           uuid DEFAULT auth.uid(),
     public             boolean NOT NULL DEFAULT false,
+    user_uploads       boolean NOT NULL DEFAULT false,
     allowed_mime_types text[],
     max_file_size      bigint CHECK (max_file_size > 0),
     created_at         timestamptz NOT NULL DEFAULT now(),
@@ -114,11 +115,19 @@ GRANT SELECT ON storage.buckets TO anon;
 GRANT SELECT, INSERT, UPDATE, DELETE ON storage.buckets TO authenticated;
 GRANT SELECT, DELETE,
     INSERT (bucket_id, name, owner_id, size, mime_type, metadata, etag, blob_key),
-    UPDATE (bucket_id, name, owner_id, size, mime_type, metadata, etag, blob_key, updated_at)
+    -- Not bucket_id: whoever could move an object would get it into buckets that take no uploads, or not of its size.
+    UPDATE (name, owner_id, size, mime_type, metadata, etag, blob_key, updated_at)
 ON storage.objects TO anon, authenticated;
 CREATE POLICY public_buckets ON storage.buckets FOR SELECT TO anon USING (public);
 CREATE POLICY all_buckets ON storage.buckets FOR SELECT TO authenticated USING (true);
-CREATE POLICY owned_objects ON storage.objects TO authenticated
+-- Anybody can sign up, so a bucket takes uploads of users only when its operator says so.
+CREATE POLICY user_uploads ON storage.objects FOR INSERT TO authenticated
+WITH CHECK (
+    owner_id = (SELECT auth.uid()) AND bucket_id IN (SELECT id FROM storage.buckets WHERE buckets.user_uploads)
+);
+CREATE POLICY seen_by_owners ON storage.objects FOR SELECT TO authenticated USING (owner_id = (SELECT auth.uid()));
+CREATE POLICY changed_by_owners ON storage.objects FOR UPDATE TO authenticated
 USING (owner_id = (SELECT auth.uid())) WITH CHECK (owner_id = (SELECT auth.uid()));
+CREATE POLICY deleted_by_owners ON storage.objects FOR DELETE TO authenticated USING (owner_id = (SELECT auth.uid()));
 CREATE POLICY objects_of_public_buckets ON storage.objects FOR SELECT TO anon, authenticated
 USING (bucket_id IN (SELECT id FROM storage.buckets WHERE public));

@@ -13,7 +13,7 @@ from fluxbase.storage.errors import BucketExistsError, BucketNotEmptyError, Buck
 from fluxbase.storage.model import Bucket
 from fluxbase.storage.names import check_bucket_id
 
-_FIELDS = frozenset(("public", "allowed_mime_types", "max_file_size"))
+_FIELDS = frozenset(("public", "user_uploads", "allowed_mime_types", "max_file_size"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Buckets:
             return await _found(connection, bucket_id)
 
     async def add(self, body: Mapping[str, Any]) -> Bucket:
-        """Make a bucket of `{id, public?, allowed_mime_types?, max_file_size?}`.
+        """Make a bucket of `{id, public?, user_uploads?, allowed_mime_types?, max_file_size?}`.
 
         Raises:
             InvalidRequestError: 400.
@@ -56,6 +56,7 @@ class Buckets:
                     connection,
                     bucket_id,
                     public=fields.get("public", False),
+                    user_uploads=fields.get("user_uploads", False),
                     allowed=fields.get("allowed_mime_types"),
                     max_file_size=fields.get("max_file_size"),
                 )
@@ -80,6 +81,7 @@ class Buckets:
                     connection,
                     bucket_id,
                     public=fields.get("public", now.public),
+                    user_uploads=fields.get("user_uploads", now.user_uploads),
                     allowed=fields.get("allowed_mime_types", now.allowed_mime_types),
                     max_file_size=fields.get("max_file_size", now.max_file_size),
                 )
@@ -124,8 +126,9 @@ async def _found(connection: Connection, bucket_id: str) -> Bucket:
 def _checked(body: Mapping[str, Any]) -> Mapping[str, Any]:
     if unknown := body.keys() - _FIELDS:
         raise InvalidRequestError(f"A bucket has no {', '.join(sorted(unknown))}: it has {', '.join(sorted(_FIELDS))}.")
-    if not isinstance(body.get("public", False), bool):
-        raise InvalidRequestError("public is true or false.")
+    for name in ("public", "user_uploads"):
+        if not isinstance(body.get(name, False), bool):
+            raise InvalidRequestError(f"{name} is true or false.")
     _check_size(body.get("max_file_size"))
     _check_types(body.get("allowed_mime_types"))
     return body

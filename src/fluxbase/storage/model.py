@@ -9,10 +9,18 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket and its limits. `allowed_mime_types` of None allows every type, `max_file_size` (bytes) is optional."""
+    """A bucket and its limits.
+
+    Attributes:
+        public: Whether everybody may read what is in it.
+        user_uploads: Whether every signed-in user may store objects in it; otherwise only whom policies let.
+        allowed_mime_types: None allows every type.
+        max_file_size: Bytes; None leaves it to the server's own limit.
+    """
 
     id: str
     public: bool
+    user_uploads: bool
     allowed_mime_types: tuple[str, ...] | None
     max_file_size: int | None
     owner_id: UUID | None
@@ -24,6 +32,7 @@ class Bucket:
         return {
             "id": self.id,
             "public": self.public,
+            "user_uploads": self.user_uploads,
             "allowed_mime_types": self.allowed_mime_types,
             "max_file_size": self.max_file_size,
             "owner_id": self.owner_id and str(self.owner_id),

@@ -1,18 +1,21 @@
 -- name: list_buckets
-SELECT id, public, allowed_mime_types, max_file_size, owner_id, created_at, updated_at
+SELECT id, public, user_uploads, allowed_mime_types, max_file_size, owner_id, created_at, updated_at
 FROM storage.buckets ORDER BY id;
 
 -- name: find_bucket
-SELECT id, public, allowed_mime_types, max_file_size, owner_id, created_at, updated_at
+SELECT id, public, user_uploads, allowed_mime_types, max_file_size, owner_id, created_at, updated_at
 FROM storage.buckets WHERE id = $1;
 
 -- name: add_bucket
-INSERT INTO storage.buckets (id, public, allowed_mime_types, max_file_size) VALUES ($1, $2, $3, $4)
-RETURNING id, public, allowed_mime_types, max_file_size, owner_id, created_at, updated_at;
+INSERT INTO storage.buckets (id, public, user_uploads, allowed_mime_types, max_file_size)
+VALUES ($1, $2, $3, $4, $5)
+RETURNING id, public, user_uploads, allowed_mime_types, max_file_size, owner_id, created_at, updated_at;
 
 -- name: change_bucket
-UPDATE storage.buckets SET public = $2, allowed_mime_types = $3, max_file_size = $4, updated_at = now() WHERE id = $1
-RETURNING id, public, allowed_mime_types, max_file_size, owner_id, created_at, updated_at;
+UPDATE storage.buckets
+SET public = $2, user_uploads = $3, allowed_mime_types = $4, max_file_size = $5, updated_at = now()
+WHERE id = $1
+RETURNING id, public, user_uploads, allowed_mime_types, max_file_size, owner_id, created_at, updated_at;
 
 -- name: delete_bucket
 DELETE FROM storage.buckets WHERE id = $1 RETURNING id;

@@ -35,19 +35,31 @@ async def find_bucket(connection: Connection, bucket_id: str) -> Bucket | None:
 
 
 async def add_bucket(
-    connection: Connection, bucket_id: str, *, public: bool, allowed: Sequence[str] | None, max_file_size: int | None
+    connection: Connection,
+    bucket_id: str,
+    *,
+    public: bool,
+    user_uploads: bool,
+    allowed: Sequence[str] | None,
+    max_file_size: int | None,
 ) -> Bucket:
     """Make a bucket; asyncpg.UniqueViolationError when there is one."""
-    row = await connection.fetchrow(SQL["add_bucket"], bucket_id, public, allowed, max_file_size)
+    row = await connection.fetchrow(SQL["add_bucket"], bucket_id, public, user_uploads, allowed, max_file_size)
     assert row is not None  # noqa: S101 -- INSERT … RETURNING without a conflict clause
     return _bucket(row)
 
 
 async def change_bucket(
-    connection: Connection, bucket_id: str, *, public: bool, allowed: Sequence[str] | None, max_file_size: int | None
+    connection: Connection,
+    bucket_id: str,
+    *,
+    public: bool,
+    user_uploads: bool,
+    allowed: Sequence[str] | None,
+    max_file_size: int | None,
 ) -> Bucket | None:
     """Set all that can be changed; None when the caller may not, or there is no such bucket."""
-    row = await connection.fetchrow(SQL["change_bucket"], bucket_id, public, allowed, max_file_size)
+    row = await connection.fetchrow(SQL["change_bucket"], bucket_id, public, user_uploads, allowed, max_file_size)
     return None if row is None else _bucket(row)
 
 

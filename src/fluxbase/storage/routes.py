@@ -54,7 +54,7 @@ async def list_buckets(request: Request) -> list[dict[str, Any]]:
 
 @router.post("/buckets", status_code=201)
 async def add_bucket(request: Request) -> dict[str, Any]:
-    """Make one: `{id, public?, allowed_mime_types?, max_file_size?}`. By default only the service role may."""
+    """Make one: `{id, public?, user_uploads?, allowed_mime_types?, max_file_size?}`. By default the service role may."""
     with _counted(request, "add_bucket"):
         buckets = await _buckets(request, "storage:write")
         return (await buckets.add(await read_json(request))).as_json()
@@ -69,7 +69,7 @@ async def get_bucket(request: Request, bucket: str) -> dict[str, Any]:
 
 @router.patch("/buckets/{bucket}")
 async def change_bucket(request: Request, bucket: str) -> dict[str, Any]:
-    """Change `{public?, allowed_mime_types?, max_file_size?}`."""
+    """Change `{public?, user_uploads?, allowed_mime_types?, max_file_size?}`."""
     with _counted(request, "change_bucket"):
         buckets = await _buckets(request, "storage:write")
         return (await buckets.change(bucket, await read_json(request))).as_json()

@@ -61,16 +61,16 @@ async def anybody(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def private(operator: httpx.AsyncClient) -> str:
-    """The address of a private bucket."""
-    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "private"})
+    """The address of a private bucket that takes uploads of users."""
+    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "private", "user_uploads": True})
     assert answer.status_code == 201, answer.text
     return f"{STORAGE}/private"
 
 
 @pytest.fixture
 async def public(operator: httpx.AsyncClient) -> str:
-    """The address of a public bucket."""
-    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "public", "public": True})
+    """The address of a public bucket that takes uploads of users."""
+    answer = await operator.post(f"{STORAGE}/buckets", json={"id": "public", "public": True, "user_uploads": True})
     assert answer.status_code == 201, answer.text
     return f"{STORAGE}/public"
 

@@ -19,7 +19,7 @@ async def pieces(size: int, piece: int = 64 * 1024):
 
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_buckets_limit_holds_while_content_comes(operator, alice, folder, app, resources, declared):
-    await operator.post(f"{STORAGE}/buckets", json={"id": "small", "max_file_size": 100_000})
+    await operator.post(f"{STORAGE}/buckets", json={"id": "small", "user_uploads": True, "max_file_size": 100_000})
     fits = await alice.post(f"{STORAGE}/small/a", content=b"x" * 100_000)
     body = b"x" * 131_072 if declared else pieces(131_072)
     answer = await alice.post(f"{STORAGE}/small/b", content=body)
@@ -45,7 +45,10 @@ async def test_the_servers_limit_holds_for_every_bucket(settings, resources, fol
 
 
 async def test_a_bucket_takes_its_types_by_label_and_by_bytes(operator, alice):
-    await operator.post(f"{STORAGE}/buckets", json={"id": "images", "allowed_mime_types": ["image/*", "text/csv"]})
+    await operator.post(
+        f"{STORAGE}/buckets",
+        json={"id": "images", "user_uploads": True, "allowed_mime_types": ["image/*", "text/csv"]},
+    )
 
     async def put(content: bytes, kind: str | None) -> int:
         headers = {"content-type": kind} if kind else {}
@@ -72,6 +75,7 @@ async def test_a_bucket_that_cannot_be_is_400(operator):
         {"id": "A"},
         {"id": "buckets"},
         {"id": "x", "public": 1},
+        {"id": "x", "user_uploads": None},
         {"id": "x", "max_file_size": 0},
         {"id": "x", "max_file_size": 2**63},
         {"id": "x", "allowed_mime_types": "image/*"},

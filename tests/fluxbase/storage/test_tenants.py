@@ -73,6 +73,39 @@ async def test_only_the_operator_makes_and_changes_buckets(alice, private, opera
     assert (changed.json()["max_file_size"], changed.json()["public"]) == (3, False)
 
 
+async def test_users_store_only_where_the_operator_lets_them(alice, operator, resources, owner):
+    """Whoever signs up is a user: a bucket takes nothing of theirs unless it says so, and keeps what it took."""
+    made = await operator.post(f"{STORAGE}/buckets", json={"id": "site", "public": True})
+    assert made.json()["user_uploads"] is False
+    for method in ("POST", "PUT"):
+        assert (await alice.request(method, f"{STORAGE}/site/index", content=MINE)).status_code == 403
+    assert (await operator.put(f"{STORAGE}/site/index", content=b"ours")).status_code == 201
+    assert (await alice.post(f"{STORAGE}/site/index", content=MINE)).status_code == 403
+
+    opened = await operator.patch(f"{STORAGE}/buckets/site", json={"user_uploads": True})
+    assert (opened.json()["user_uploads"], opened.json()["public"]) == (True, True)
+    assert (await alice.put(f"{STORAGE}/site/hers", content=MINE)).status_code == 201
+    assert (await operator.patch(f"{STORAGE}/buckets/site", json={"public": False})).json()["user_uploads"] is True
+
+    await operator.patch(f"{STORAGE}/buckets/site", json={"user_uploads": False})
+    assert (await alice.post(f"{STORAGE}/site/more", content=MINE)).status_code == 403
+    assert (await alice.put(f"{STORAGE}/site/hers", content=b"new")).status_code == 200
+    assert (await alice.get(f"{STORAGE}/site/hers")).content == b"new"
+    assert (await alice.delete(f"{STORAGE}/site/hers")).status_code == 204
+
+
+async def test_users_move_nothing_between_buckets(alice, private, operator, resources, owner):
+    """Not by SQL either: an object would come into a bucket that takes none, or none of its size."""
+    await operator.post(f"{STORAGE}/buckets", json={"id": "site", "public": True})
+    await alice.post(f"{private}/a", content=MINE)
+    user = await owner.fetchval("SELECT owner_id FROM storage.objects")
+    async with resources.database.transaction(Claims("authenticated", sub=str(user))) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("UPDATE storage.objects SET bucket_id = 'site'")
+    async with resources.database.transaction() as connection:
+        assert await connection.execute("UPDATE storage.objects SET bucket_id = 'site'") == "UPDATE 1"
+
+
 async def test_policies_of_ones_own_decide(alice, bob, private, secret, owner):
     await owner.execute("CREATE POLICY shared ON storage.objects FOR SELECT TO authenticated USING (name = 'diary')")
     assert (await bob.get(secret)).content == MINE
@@ -81,7 +114,7 @@ async def test_policies_of_ones_own_decide(alice, bob, private, secret, owner):
     assert (await bob.put(secret, content=b"together")).status_code == 200
     assert (await alice.get(secret)).content == b"together"
     await owner.execute(
-        "DROP POLICY owned_objects ON storage.objects; DROP POLICY shared ON storage.objects;"
+        "DROP POLICY user_uploads ON storage.objects; DROP POLICY changed_by_owners ON storage.objects;"
         "CREATE POLICY small ON storage.objects TO authenticated USING (true) WITH CHECK (size < 4)"
     )
     assert (await bob.post(f"{private}/s", content=b"123")).status_code == 201
