@@ -1,10 +1,12 @@
-"""One log event a request. Headers' names and keys' prefixes, never secrets; paths without their query."""
+"""One log event a request, two a WebSocket. Headers' names and keys' prefixes, never secrets; paths without their query."""
 
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluxbase.http.credentials import credential_label
@@ -14,19 +16,28 @@ logger = structlog.get_logger(ACCESS_LOGGER)
 
 _QUIET = ("/health", "/metrics", "/static/")
 _SERVER_ERROR = 500
+_GONE = 1006
 
 
 class AccessLog:
-    """Log method, path, status, duration, client and credential of each request when it is over."""
+    """Log method, path, status, duration, client and credential of each request when it is over.
+
+    A WebSocket is a request of status 101 when it opens, and `socket closed` when it ends.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, status, size = time.perf_counter(), 500, 0
 
         async def watch(message: Message) -> None:
@@ -40,22 +51,53 @@ class AccessLog:
         try:
             await self.app(scope, receive, watch)
         finally:
-            _write(scope, status, size, time.perf_counter() - started)
+            quiet = scope["path"].startswith(_QUIET) and status < _SERVER_ERROR
+            told = {"status": status, "duration_ms": _since(started), "bytes": size}
+            _write("request", scope, told, quiet=quiet)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, opened, code = time.perf_counter(), False, _GONE
+
+        async def watch(message: Message) -> None:
+            nonlocal opened, code
+            if message["type"] == "websocket.accept" and not opened:
+                opened = True
+                _write("request", scope, {"status": 101, "duration_ms": _since(started)})
+            elif message["type"] == "websocket.close":
+                code = message.get("code", 1000)
+            await send(message)
+
+        async def hear() -> Message:
+            nonlocal code
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                code = message.get("code") or code
+            return message
+
+        try:
+            await self.app(scope, hear, watch)
+        finally:
+            if opened:
+                _write("socket closed", scope, {"code": code, "duration_ms": _since(started)})
+            else:
+                _write("request", scope, {"status": 403, "duration_ms": _since(started)})
 
 
-def _write(scope: Scope, status: int, size: int, seconds: float) -> None:
+def _write(event: str, scope: Scope, told: Mapping[str, Any], *, quiet: bool = False) -> None:
     if not logging.getLogger().isEnabledFor(logging.INFO):
         return
-    headers = Headers(scope=scope)
-    log = logger.debug if scope["path"].startswith(_QUIET) and status < _SERVER_ERROR else logger.info
+    headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
     fields = {
-        "method": scope["method"],
+        "method": "GET" if is_socket else scope["method"],
         "path": scope["path"],
-        "status": status,
-        "duration_ms": round(seconds * 1000, 1),
-        "bytes": size,
+        **told,
         "client": scope.get("fluxbase", {}).get("client"),
-        "credential": credential_label(headers),
+        "credential": credential_label(headers, QueryParams(scope["query_string"]) if is_socket else None),
         "user_agent": headers.get("user-agent", "")[:200] or None,
     }
-    log("request", **{name: value for name, value in fields.items() if value is not None})
+    log = logger.debug if quiet else logger.info
+    log(event, **{name: value for name, value in fields.items() if value is not None})
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,23 +1,38 @@
 """Which credential a request carries, told without telling the credential."""
 
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
 CARRIERS = ("x-service-key", "authorization", "apikey", "x-client-key")
-_SHOWN = {"x-service-key": "X-Service-Key", "authorization": "Authorization", "x-client-key": "X-Client-Key"}
+_SERVICE_KEY = "X-Service-Key"
+_SHOWN = {"x-service-key": _SERVICE_KEY, "authorization": "Authorization", "x-client-key": "X-Client-Key"}
 # Our keys are `<kind>_<prefix>_<secret>`: kind and prefix identify, the secret is never shown.
 _KEY_PREFIX = re.compile(r"((?:fg|fb)_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
 
 
-def credential_label(headers: Headers) -> str | None:
-    """The header's name and the key's prefix, such as `X-Service-Key fb_1a2b3c4d`; None without a credential."""
+def credential_label(headers: Headers, query: Mapping[str, str] | None = None) -> str | None:
+    """What carries the credential, and the key's prefix; None without a credential. `query` is a WebSocket's.
+
+    A service key is `X-Service-Key fb_1a2b3c4d` whatever carries it, so that one search finds every use of one:
+    `X-Service-Key fb_1a2b3c4d (Authorization)`.
+    """
     for name in CARRIERS:
         value = headers.get(name)
         if value is not None:
-            prefix = key_prefix(value)
-            return f"{_SHOWN.get(name, name)} {prefix}" if prefix else _SHOWN.get(name, name)
-    return None
+            return _label(_SHOWN.get(name, name), value)
+    token = (query or {}).get("token")
+    return None if token is None else _label("token", token)
+
+
+def _label(carrier: str, value: str) -> str:
+    prefix = key_prefix(value)
+    if prefix is None:
+        return carrier
+    if carrier != _SERVICE_KEY and is_service_key(prefix):
+        return f"{_SERVICE_KEY} {prefix} ({carrier})"
+    return f"{carrier} {prefix}"
 
 
 def key_prefix(value: str) -> str | None:

@@ -91,6 +91,7 @@ async def test_answers_of_the_api_are_not_kept_by_caches(app):
     ("header", "value", "shown"),
     [
         ("X-Service-Key", "fb_1a2b3c4d_verysecretverysecret", "X-Service-Key fb_1a2b3c4d"),
+        ("Authorization", "Bearer fb_1a2b3c4d_verysecretverysecret", "X-Service-Key fb_1a2b3c4d (Authorization)"),
         ("Authorization", "Bearer fg_1a2b3c4d5e_" + "s" * 40, "Authorization fg_1a2b3c4d5e"),
         ("Authorization", "Bearer fbs_" + "s" * 43, "Authorization"),
         ("Authorization", "Basic c2VjcmV0c2VjcmV0", "Authorization"),
