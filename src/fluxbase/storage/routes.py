@@ -54,7 +54,7 @@ async def list_buckets(request: Request) -> list[dict[str, Any]]:
 
 @router.post("/buckets", status_code=201)
 async def add_bucket(request: Request) -> dict[str, Any]:
-    """Make one: `{id, public?, user_uploads?, allowed_mime_types?, max_file_size?}`. By default the service role may."""
+    """Make one: `{id, public?, user_uploads?, allowed_mime_types?, max_file_size?}`. Only the service role may."""
     with _counted(request, "add_bucket"):
         buckets = await _buckets(request, "storage:write")
         return (await buckets.add(await read_json(request))).as_json()
