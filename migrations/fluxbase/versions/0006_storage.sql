@@ -33,13 +33,14 @@ CREATE INDEX objects_owner_id_idx ON storage.objects (owner_id);
 
 -- Every blob that was ever begun, until its bytes are gone: a row stands here before the first byte is written, so
 -- whatever dies in between, somebody knows what to remove. `object_id` is whose content it became, `released_at` when
--- no object needed it any more.
+-- no object needed it any more, `claimed_at` when a cleaner set out to remove its bytes.
 CREATE TABLE storage.blobs (
     key         text PRIMARY KEY,
     object_id   uuid,
     size        bigint,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    released_at timestamptz
+    released_at timestamptz,
+    claimed_at  timestamptz
 );
 CREATE INDEX blobs_released_idx ON storage.blobs (released_at) WHERE released_at IS NOT NULL;
 CREATE INDEX blobs_pending_idx ON storage.blobs (created_at) WHERE object_id IS NULL;

@@ -1,19 +1,19 @@
 """Removes blobs that no object needs: replaced, deleted (by SQL too), abandoned, or left by a process that died.
 
-Every process does it, and none waits for another: each takes rows that the others have not locked. What it cannot
-remove stays in the ledger for the next time.
+Every process does it, and none waits for another: each claims rows for a minute, and holds neither connection nor lock
+while the store works. What it cannot remove stays in the ledger, and is claimed again later.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import asyncpg
 import structlog
 from fastapi import FastAPI
 
 from fluxbase.db import Database
 from fluxbase.errors import FluxbaseError
+from fluxbase.repeating import repeat
 from fluxbase.storage import repository
 from fluxbase.storage.access import blobs_of
 from fluxbase.storage.blobs import BlobStore
@@ -25,6 +25,8 @@ _PAUSE_SECONDS = 10
 _BATCH = 200
 # Longer than an upload may reasonably take: beyond it, a blob that was begun and never attached is a dead process's.
 PENDING_SECONDS = 24 * 3600
+# Longer than a batch takes. One that takes longer is no harm: keys are never used again, so removing twice is removing.
+CLAIM_SECONDS = 60
 
 
 async def clean(
@@ -33,6 +35,7 @@ async def clean(
     *,
     grace_seconds: float = GRACE_SECONDS,
     pending_seconds: float = PENDING_SECONDS,
+    claim_seconds: float = CLAIM_SECONDS,
 ) -> int:
     """Remove everything that is due; how many blobs that were. The store is opened when there is something to remove.
 
@@ -42,29 +45,29 @@ async def clean(
         UnavailableError: The object store does not answer.
     """
     removed = 0
-    while keys := await _clean_some(database, open_blobs, grace_seconds, pending_seconds):
-        removed += keys
-    return removed
-
-
-async def _clean_some(
-    database: Database, open_blobs: Callable[[], BlobStore], grace_seconds: float, pending_seconds: float
-) -> int:
-    async with database.transaction() as connection:
-        keys = await repository.claim_unneeded_blobs(
-            connection, grace_seconds=grace_seconds, pending_seconds=pending_seconds, limit=_BATCH
-        )
-        if keys:
-            await open_blobs().delete(keys)
+    while True:
+        async with database.transaction() as connection:
+            keys = await repository.claim_unneeded_blobs(
+                connection,
+                grace_seconds=grace_seconds,
+                pending_seconds=pending_seconds,
+                claim_seconds=claim_seconds,
+                limit=_BATCH,
+            )
+        if not keys:
+            return removed
+        await open_blobs().delete(keys)
+        async with database.transaction() as connection:
             await repository.forget_blobs(connection, keys)
-            logger.info("blobs removed", count=len(keys))
-    return len(keys)
+        logger.info("blobs removed", count=len(keys))
+        removed += len(keys)
 
 
 @asynccontextmanager
 async def running_cleaner(app: FastAPI) -> AsyncGenerator[None]:
     """Clean every few seconds, as long as the block lasts."""
-    task = asyncio.create_task(_keep_clean(app), name="storage cleaner")
+    work = repeat("storage cleaning", lambda: _clean_once(app), every_seconds=_PAUSE_SECONDS)
+    task = asyncio.create_task(work, name="storage cleaner")
     try:
         yield
     finally:
@@ -73,12 +76,8 @@ async def running_cleaner(app: FastAPI) -> AsyncGenerator[None]:
             await task
 
 
-async def _keep_clean(app: FastAPI) -> None:
-    while True:
-        try:
-            await clean(app.state.resources.database, lambda: blobs_of(app))
-        except (FluxbaseError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            logger.warning(
-                "storage not cleaned", error=f"{type(error).__name__}: {error}", retry_seconds=_PAUSE_SECONDS
-            )
-        await asyncio.sleep(_PAUSE_SECONDS)
+async def _clean_once(app: FastAPI) -> None:
+    try:
+        await clean(app.state.resources.database, lambda: blobs_of(app))
+    except FluxbaseError as error:
+        logger.warning("storage not cleaned", error=f"{type(error).__name__}: {error}", retry_seconds=CLAIM_SECONDS)

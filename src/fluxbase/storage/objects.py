@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from fluxbase.db import ANONYMOUS, Claims, Connection, Database
+from fluxbase.db import ANONYMOUS, OUTAGES, Claims, Connection, Database
 from fluxbase.errors import (
     InsufficientStorageError,
     InvalidRequestError,
@@ -224,7 +224,7 @@ class Objects:
         try:
             async with self.database.transaction() as connection:
                 await repository.abandon_blob(connection, key, grace_seconds=GRACE_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except OUTAGES as error:
             # The sweep finds it in a day; what the client is told is why the upload failed.
             logger.warning("blob left to the sweep", key=key, error=f"{type(error).__name__}: {error}")
 

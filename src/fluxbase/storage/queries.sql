@@ -66,10 +66,16 @@ INSERT INTO storage.blobs (key) VALUES ($1);
 UPDATE storage.blobs SET released_at = now() - make_interval(secs => $2) WHERE key = $1 AND object_id IS NULL;
 
 -- name: claim_unneeded_blobs
-SELECT key FROM storage.blobs
-WHERE released_at < now() - make_interval(secs => $1)
-   OR (object_id IS NULL AND released_at IS NULL AND created_at < now() - make_interval(secs => $2))
-LIMIT $3 FOR UPDATE SKIP LOCKED;
+-- Released from here on, so that an upload that is still under way cannot attach what is being removed.
+UPDATE storage.blobs SET claimed_at = now(), released_at = coalesce(released_at, now())
+WHERE key = ANY(ARRAY(
+    SELECT key FROM storage.blobs
+    WHERE (released_at < now() - make_interval(secs => $1)
+           OR (object_id IS NULL AND released_at IS NULL AND created_at < now() - make_interval(secs => $2)))
+      AND (claimed_at IS NULL OR claimed_at < now() - make_interval(secs => $3))
+    LIMIT $4 FOR UPDATE SKIP LOCKED
+))
+RETURNING key;
 
 -- name: forget_blobs
 DELETE FROM storage.blobs WHERE key = ANY($1);

@@ -143,10 +143,13 @@ async def abandon_blob(connection: Connection, key: str, *, grace_seconds: float
 
 
 async def claim_unneeded_blobs(
-    connection: Connection, *, grace_seconds: float, pending_seconds: float, limit: int
+    connection: Connection, *, grace_seconds: float, pending_seconds: float, claim_seconds: float, limit: int
 ) -> list[str]:
-    """Keys of blobs that were released for that long, or begun that long ago and never attached; locked."""
-    rows = await connection.fetch(SQL["claim_unneeded_blobs"], grace_seconds, pending_seconds, limit)
+    """Keys of blobs that were released for that long, or begun that long ago and never attached.
+
+    Nobody else gets them for `claim_seconds`.
+    """
+    rows = await connection.fetch(SQL["claim_unneeded_blobs"], grace_seconds, pending_seconds, claim_seconds, limit)
     return [row["key"] for row in rows]
 
 

@@ -5,12 +5,14 @@ import asyncio
 import pytest
 
 from fluxbase.errors import UnavailableError
-from fluxbase.storage import clean, storage_health, storage_stats
+from fluxbase.storage import clean, cleaning, storage_health, storage_stats
 from fluxbase.storage.blobs import BlobStore, open_store
 from fluxbase.storage.cleaning import running_cleaner
 
 from .conftest import blobs_in
 
+# How an upload of ours takes a blob that it has begun.
+ATTACH = "UPDATE storage.blobs SET object_id = gen_random_uuid() WHERE object_id IS NULL AND released_at IS NULL"
 WAYS = [
     "DELETE FROM storage.objects",
     "TRUNCATE storage.objects",
@@ -84,6 +86,26 @@ async def test_cleaners_do_not_wait_for_each_other(alice, private, swept, owner)
     assert sum(await asyncio.gather(swept(), swept(), swept())) == 5
 
 
+async def test_nothing_is_held_while_the_store_removes(alice, private, app, resources, owner, swept):
+    """Neither row nor connection, however long S3 takes; and nobody else sets out to do the same."""
+    await alice.post(f"{private}/a", content=b"x")
+    await owner.execute("DELETE FROM storage.objects; INSERT INTO storage.blobs (key) VALUES ('private/ab/slow')")
+    seen = {}
+
+    class Slow:
+        async def delete(self, keys):
+            pool = resources.database.pool
+            seen["held"] = pool.get_size() - pool.get_idle_size()
+            seen["claimed"] = len(await owner.fetch("SELECT FROM storage.blobs FOR UPDATE NOWAIT"))
+            seen["others"] = await swept(pending_seconds=0)
+            seen["attached"] = await owner.execute(ATTACH)
+            await app.state.blobs.delete(keys)
+
+    assert await clean(resources.database, Slow, grace_seconds=0, pending_seconds=0) == 2
+    assert seen == {"held": 0, "claimed": 2, "others": 0, "attached": "UPDATE 0"}
+    assert await owner.fetchval("SELECT count(*) FROM storage.blobs") == 0
+
+
 async def test_a_store_that_does_not_answer_is_asked_again(alice, private, app, resources, owner, swept):
     await alice.post(f"{private}/a", content=b"x")
     await owner.execute("DELETE FROM storage.objects")
@@ -93,12 +115,23 @@ async def test_a_store_that_does_not_answer_is_asked_again(alice, private, app, 
 
     with pytest.raises(UnavailableError):
         await clean(resources.database, closed, grace_seconds=0)
-    assert await swept() == 1
+    assert await swept() == 0, "it is claimed for a while"
+    assert await swept(claim_seconds=0) == 1
 
 
-async def test_the_running_cleaner_cleans(alice, private, app, folder, owner):
+async def test_the_running_cleaner_cleans_whatever_comes_in_between(alice, private, app, folder, owner, monkeypatch):
+    monkeypatch.setattr(cleaning, "_PAUSE_SECONDS", 0.01)
     await alice.post(f"{private}/a", content=b"x")
     await owner.execute("DELETE FROM storage.objects; UPDATE storage.blobs SET released_at = now() - interval '1 hour'")
+    whole = app.state.blobs
+
+    class Broken:
+        async def delete(self, keys):
+            app.state.blobs = whole
+            await owner.execute("UPDATE storage.blobs SET claimed_at = NULL")
+            raise RuntimeError("what nobody expected")
+
+    app.state.blobs = Broken()
     async with running_cleaner(app), asyncio.timeout(10):
         while blobs_in(folder):  # noqa: ASYNC110 -- a folder tells nobody
             await asyncio.sleep(0.01)
