@@ -1,4 +1,4 @@
-"""One log event a request, two a WebSocket. Headers' names and keys' prefixes, never secrets; paths without their query."""
+"""One log event a request, two a WebSocket. Names and prefixes, never secrets; paths without their query."""
 
 import logging
 import time

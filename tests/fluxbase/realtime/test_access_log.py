@@ -41,9 +41,9 @@ async def test_a_search_for_service_keys_finds_their_sockets(site, written, carr
         (opened,) = lines_of(written)
     closed = await closing_line(written)
 
-    expected = {"method": "GET", "client": "127.0.0.1", "credential": shown}
-    assert {name: opened[name] for name in ("msg", "status", *expected)} == {"msg": "request", "status": 101, **expected}
-    assert {name: closed[name] for name in ("code", *expected)} == {"code": 1000, **expected}
+    for line, told in ((opened, {"msg": "request", "status": 101}), (closed, {"code": 1000})):
+        expected = {"method": "GET", "client": "127.0.0.1", "credential": shown, **told}
+        assert {name: line[name] for name in expected} == expected
     assert closed["durationMs"] >= opened["durationMs"]
     assert opened["requestId"] == closed["requestId"]
     assert issued.token.rpartition("_")[2] not in written.getvalue()
