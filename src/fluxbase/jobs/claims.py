@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from fluxbase.db import Connection, Database
+from fluxbase.db import OUTAGES, Connection, Database
 from fluxbase.http.problem import problem_of
 from fluxbase.jobs.context import Stop
 from fluxbase.jobs.errors import ClaimLostError
@@ -20,7 +20,6 @@ from fluxbase.jobs.retry import delay_seconds
 
 logger = structlog.get_logger(__name__)
 
-OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
 
 

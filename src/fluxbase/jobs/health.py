@@ -3,8 +3,7 @@
 import time
 from typing import Any
 
-from fluxbase.db import Connection
-from fluxbase.jobs.claims import OUTAGES
+from fluxbase.db import OUTAGES, Connection
 from fluxbase.jobs.model import JobsStats, JobStatus
 from fluxbase.jobs.repository import SQL
 from fluxbase.resources import Resources

@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from fluxbase.errors import ConfigurationError
-from fluxbase.jobs.claims import patiently
 from fluxbase.jobs.cleaning import cleaning_functions
 from fluxbase.jobs.functions import Functions
 from fluxbase.jobs.repository import SQL
 from fluxbase.jobs.worker import Timing, Worker
 from fluxbase.monitoring.job_metrics import JobMetrics
 from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -115,12 +115,8 @@ async def gauges_kept(resources: Resources, metrics: JobMetrics, dead_after: tim
             metrics.processing.set(row["processing"])
             metrics.workers.set(row["active_workers"])
 
-    async def keep() -> None:
-        while True:
-            await patiently("reading gauges", read)
-            await asyncio.sleep(_GAUGES_EVERY_SECONDS)
-
-    task = asyncio.create_task(keep(), name="job gauges")
+    keeping = repeat("reading gauges", read, every_seconds=_GAUGES_EVERY_SECONDS)
+    task = asyncio.create_task(keeping, name="job gauges")
     try:
         yield
     finally:
