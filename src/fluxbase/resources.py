@@ -4,10 +4,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 
 from fluxbase.db import Database
+from fluxbase.derived_keys import derived_key
 
 
 def utc_now() -> datetime:
@@ -26,6 +28,12 @@ class Addresses:
     runtime_dsn: str
     redis_url: str
     secret: str
+
+    @property
+    def installation(self) -> str:
+        """A short name for what is kept beside other installations', as in Redis: one for each secret and database."""
+        database = urlsplit(self.runtime_dsn).path.lstrip("/")
+        return derived_key(self.secret, f"names in Redis for {database}").hex()[:16]
 
 
 @dataclass(frozen=True, slots=True)

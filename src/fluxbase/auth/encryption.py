@@ -8,12 +8,9 @@ import base64
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from fluxbase.derived_keys import derived_key
 from fluxbase.errors import ConfigurationError
-
-_KEY_BYTES = 32
 
 
 class UnreadableSecretError(ConfigurationError):
@@ -28,7 +25,9 @@ class SecretBox:
     def __init__(self, secrets: Sequence[str], *, purpose: str = "secrets at rest") -> None:
         if not secrets or not all(secrets):
             raise ConfigurationError("a secret box needs at least one secret, and none may be empty")
-        self._fernet = MultiFernet([Fernet(_derive(secret, purpose)) for secret in secrets])
+        self._fernet = MultiFernet(
+            [Fernet(base64.urlsafe_b64encode(derived_key(secret, purpose))) for secret in secrets]
+        )
 
     def seal(self, text: str) -> str:
         """`text`, encrypted and authenticated with the newest key; printable ASCII."""
@@ -55,8 +54,3 @@ class SecretBox:
             return self._fernet.rotate(sealed.encode()).decode("ascii")
         except InvalidToken as error:
             raise UnreadableSecretError from error
-
-
-def _derive(secret: str, purpose: str) -> bytes:
-    kdf = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=f"fluxbase: {purpose}".encode())
-    return base64.urlsafe_b64encode(kdf.derive(secret.encode()))

@@ -14,6 +14,7 @@ from fluxbase.auth import tokens
 from fluxbase.auth.errors import InvalidCodeError
 from fluxbase.auth.model import User
 from fluxbase.db import Connection, load
+from fluxbase.derived_keys import derived_key
 
 _SQL = load(__package__ or "")
 
@@ -116,5 +117,5 @@ def _holder(row: asyncpg.Record | None) -> Holder:
 
 
 def _keyed(secret: str, user_id: UUID, code: str) -> bytes:
-    text = f"code by mail:{user_id}:{code}".encode("utf-8", "surrogatepass")
-    return hmac.new(secret.encode(), text, hashlib.sha256).digest()
+    text = f"{user_id}:{code}".encode("utf-8", "surrogatepass")
+    return hmac.new(derived_key(secret, "codes by mail"), text, hashlib.sha256).digest()

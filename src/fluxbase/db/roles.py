@@ -17,6 +17,7 @@ async def ensure_runtime_role(owner_dsn: str, secret: str) -> str:
     The password is derived from `secret`, so that every process of an installation knows it without storing it. Roles
     belong to the whole server, where two databases' processes can meet: what stands already is left alone.
     """
+    # Under the secret itself and not under a derived key, as everything else is: installations have this password.
     password = hmac.new(secret.encode(), b"runtime role password", hashlib.sha256).hexdigest()
     runtime_dsn = _with_user(owner_dsn, RUNTIME_ROLE, password)
     for tries_left in reversed(range(_TRIES)):

@@ -1,7 +1,7 @@
 """Cross-site request forgery: a cookie alone never changes anything.
 
 An unsafe request that a browser's cookie authenticates must come from our own origin (`Sec-Fetch-Site`, `Origin`)
-and carry a token that only our pages know: an HMAC of the session's token under the installation's secret, in the
+and carry a token that only our pages know: an HMAC of the session's token under a key of the installation, in the
 header `X-CSRF-Token` or the form field `csrf_token`. Requests with an Authorization header need neither, because
 no browser adds that by itself. Signing in and up need no token (there is no session yet) but the right origin.
 """
@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fluxbase.derived_keys import derived_key
 from fluxbase.errors import PayloadTooLargeError, PermissionDeniedError
 from fluxbase.http.cookies import session_token
 from fluxbase.http.credentials import CARRIERS
@@ -127,7 +128,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def token_for(secret: str, session: str) -> str:
     """The CSRF token of a session; both are secrets, the result may stand in a page of that session."""
-    return hmac.new(secret.encode(), b"csrf:" + session.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(derived_key(secret, "csrf tokens"), session.encode(), hashlib.sha256).hexdigest()
 
 
 def csrf_token(request: HTTPConnection) -> str:

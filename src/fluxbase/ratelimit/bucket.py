@@ -74,7 +74,9 @@ class _Lease:
 class TokenBucket:
     """Buckets of one size, by subject (a key, a user, an address)."""
 
-    def __init__(self, redis: Redis, *, requests_per_second: float, burst: int) -> None:
+    def __init__(self, redis: Redis, installation: str, *, requests_per_second: float, burst: int) -> None:
+        """`installation` keeps apart those that share a Redis (`Addresses.installation`)."""
+        self._prefix = f"fluxbase:{installation}:bucket:"
         self._rate, self._burst = requests_per_second, burst
         self._batch = int(min(max(min(requests_per_second, burst) / 10, 1), _LARGEST_BATCH))
         self._script = redis.register_script(_LEASE)
@@ -107,7 +109,7 @@ class TokenBucket:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 granted, left = await self._script(
-                    keys=[f"bucket:{subject}"], args=[self._rate, self._burst, self._batch, back]
+                    keys=[self._prefix + subject], args=[self._rate, self._burst, self._batch, back]
                 )
         except (RedisError, OSError, TimeoutError) as error:
             # Open when Redis is away, as the other limits are: refusing everybody would be the greater harm.

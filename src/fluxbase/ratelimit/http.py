@@ -56,6 +56,7 @@ class RequestLimit:
         if bucket is None:
             bucket = state.request_bucket = TokenBucket(
                 state.resources.redis,
+                state.resources.addresses.installation,
                 requests_per_second=self._settings.requests_per_second,
                 burst=self._settings.request_burst,
             )

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from fluxbase.errors import RateLimitError
 from fluxbase.monitoring.metrics import Metrics, metrics_of
+from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
 
@@ -26,11 +27,13 @@ _PATIENCE_SECONDS = 1.0
 class RateLimiter:
     """Counts per name and subject over the last minute."""
 
-    def __init__(self, redis: Redis, metrics: Metrics) -> None:
+    def __init__(self, redis: Redis, installation: str, metrics: Metrics) -> None:
+        """`installation` keeps apart those that share a Redis (`Addresses.installation`)."""
         self._metrics = metrics
         # limits speaks through the process's own pool; the address below is never dialled.
         options: dict[str, Any] = {"connection_pool": redis.connection_pool}
-        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix="limits", **options)
+        prefix = f"fluxbase:{installation}:limits"
+        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix=prefix, **options)
         self._window = MovingWindowRateLimiter(storage)
         self._counter = SlidingWindowCounterRateLimiter(storage)
 
@@ -80,5 +83,7 @@ def limiter_of(request: HTTPConnection) -> RateLimiter:
     state = request.app.state
     limiter: RateLimiter | None = getattr(state, "rate_limiter", None)
     if limiter is None:
-        limiter = state.rate_limiter = RateLimiter(state.resources.redis, metrics_of(request.app))
+        resources: Resources = state.resources
+        limiter = RateLimiter(resources.redis, resources.addresses.installation, metrics_of(request.app))
+        state.rate_limiter = limiter
     return limiter

@@ -1,11 +1,9 @@
 """Server processes tell each other of broadcasts and presence, through Redis. Nothing is stored there."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
@@ -27,9 +25,7 @@ _RETRY_SECONDS = 1.0
 
 def bus_name(addresses: Addresses) -> str:
     """The channel of an installation: processes of other databases may use the same Redis."""
-    database = urlsplit(addresses.runtime_dsn).path.lstrip("/")
-    digest = hashlib.sha256(f"{addresses.secret}:{database}".encode()).hexdigest()[:16]
-    return f"fluxbase:realtime:{digest}"
+    return f"fluxbase:{addresses.installation}:realtime"
 
 
 class Bus:

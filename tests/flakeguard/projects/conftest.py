@@ -31,7 +31,7 @@ def person(app, settings, resources) -> Callable[[str], Awaitable[Person]]:
     """Sign somebody up by name."""
 
     async def sign_up(name: str) -> Person:
-        accounts = Accounts(resources, settings, RateLimiter(resources.redis, Metrics()), Metrics())
+        accounts = Accounts(resources, settings, RateLimiter(resources.redis, "test", Metrics()), Metrics())
         signed_in = await signing_up.sign_up(accounts, email=f"{name}@example.com", password=PASSWORD, client=Client())
         return Person(app, signed_in.user, signed_in.access_token)
 

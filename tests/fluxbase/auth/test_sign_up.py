@@ -95,7 +95,7 @@ async def test_the_first_account_is_always_allowed_and_the_next_is_not(app, clie
 
 
 async def test_a_page_can_ask_what_signing_up_would_be(app, client, settings, resources):
-    accounts = Accounts(resources, settings, RateLimiter(resources.redis, Metrics()), Metrics())
+    accounts = Accounts(resources, settings, RateLimiter(resources.redis, "test", Metrics()), Metrics())
     assert await signup_state(accounts) == SignupState(first_account=True, policy=SignupPolicy.OPEN)
     await sign_up(client)
     assert await signup_state(accounts) == SignupState(first_account=False, policy=SignupPolicy.OPEN)

@@ -9,8 +9,8 @@ from fluxbase.ratelimit.bucket import TokenBucket
 from fluxbase.resources import Resources, connect_redis
 
 
-def bucket(resources: Resources, *, rate: float = 0.001, burst: int = 100) -> TokenBucket:
-    return TokenBucket(resources.redis, requests_per_second=rate, burst=burst)
+def bucket(resources: Resources, *, rate: float = 0.001, burst: int = 100, installation: str = "test") -> TokenBucket:
+    return TokenBucket(resources.redis, installation, requests_per_second=rate, burst=burst)
 
 
 async def let_through(taker: TokenBucket, times: int, subject: str = "a") -> int:
@@ -41,6 +41,10 @@ async def test_many_at_once_find_what_one_of_them_fetched(resources):
 async def test_subjects_do_not_share(resources):
     taker = bucket(resources, burst=2)
     assert [await let_through(taker, 4, subject) for subject in "ab"] == [2, 2]
+
+
+async def test_installations_on_one_redis_do_not_share(resources):
+    assert [await let_through(bucket(resources, burst=2, installation=name), 4) for name in ("one", "other")] == [2, 2]
 
 
 async def test_it_fills_again(resources):
@@ -77,7 +81,7 @@ async def test_few_requests_ask_redis(resources, monkeypatch):
 
 async def test_without_redis_everything_passes_and_nobody_waits_twice():
     redis = connect_redis("redis://127.0.0.1:1/0")
-    taker = TokenBucket(redis, requests_per_second=1, burst=1)
+    taker = TokenBucket(redis, "test", requests_per_second=1, burst=1)
     assert await let_through(taker, 50) == 50
     await redis.aclose()
 

@@ -26,7 +26,7 @@ async def allowed(limiter: RateLimiter, times: int, *, subject: str = "a", per_m
 async def test_so_many_a_minute_and_no_more_for_each_subject(resources):
     metrics, stream = Metrics(), io.StringIO()
     configure_logging(stream=stream)
-    limiter = RateLimiter(resources.redis, metrics)
+    limiter = RateLimiter(resources.redis, "test", metrics)
     assert await allowed(limiter, 8) == 5
     assert await allowed(limiter, 1, subject="b") == 1
     assert metrics.registry.get_sample_value("fluxbase_rate_limit_hits_total", {"limit": "test"}) == 3
@@ -35,16 +35,21 @@ async def test_so_many_a_minute_and_no_more_for_each_subject(resources):
 
 async def test_two_processes_share_one_count(resources, addresses):
     elsewhere = connect_redis(addresses.redis_url)
-    limiters = [RateLimiter(redis, Metrics()) for redis in (resources.redis, elsewhere)]
+    limiters = [RateLimiter(redis, "test", Metrics()) for redis in (resources.redis, elsewhere)]
     counts = await asyncio.gather(*(allowed(limiter, 4) for limiter in limiters))
     await elsewhere.aclose()
     assert sum(counts) == 5
 
 
+async def test_installations_on_one_redis_do_not_share(resources):
+    one, other = (RateLimiter(resources.redis, name, Metrics()) for name in ("one", "other"))
+    assert [await allowed(one, 7), await allowed(other, 7)] == [5, 5]
+
+
 async def test_the_next_is_let_through_when_the_window_has_moved_on(resources):
-    limiter = RateLimiter(resources.redis, Metrics())
+    limiter = RateLimiter(resources.redis, "test", Metrics())
     assert await allowed(limiter, 3, per_minute=2) == 2
-    (key,) = [key async for key in resources.redis.scan_iter("limits*")]
+    (key,) = [key async for key in resources.redis.scan_iter("fluxbase:test:limits*")]
     # The window is a list of times, newest first: make the oldest one older than a minute.
     oldest = float(await resources.redis.lindex(key, -1))
     await resources.redis.lset(key, -1, oldest - 61)
@@ -55,7 +60,7 @@ async def test_without_redis_everything_is_let_through_and_said_so(free_port):
     stream = io.StringIO()
     configure_logging(stream=stream)
     nowhere = connect_redis(f"redis://127.0.0.1:{free_port}/0")
-    assert await allowed(RateLimiter(nowhere, Metrics()), 7) == 7
+    assert await allowed(RateLimiter(nowhere, "test", Metrics()), 7) == 7
     await nowhere.aclose()
     assert stream.getvalue().count('"rate limit not checked"') == 7
 
