@@ -1,4 +1,4 @@
-"""Keys of the installation's secret, one for each purpose: what one of them signs or seals says nothing of the others."""
+"""Keys of the installation's secret, one for each purpose: what one of them signs tells nothing of the others."""
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
