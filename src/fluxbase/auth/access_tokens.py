@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import jwt
 
-from fluxbase.auth.model import Proof, User
+from fluxbase.auth.model import User, claims_of
 from fluxbase.errors import NotAuthenticatedError
 
 ISSUER = "fluxbase"
@@ -26,26 +26,13 @@ class InvalidTokenError(NotAuthenticatedError):
     code = "invalid_token"
 
 
-def issue_for_user(secret: str, user: User, proof: Proof, *, now: datetime, lifetime: timedelta) -> str:
+def issue_for_user(secret: str, user: User, *, now: datetime, lifetime: timedelta) -> str:
     """A token for the session that `user` was found by; valid as long as both it and the session are.
 
     `amr` and `aal` say how the session was opened (RFC 8176; `aal2` after a second factor).
     """
-    return _signed(
-        secret,
-        {
-            "sub": str(user.id),
-            "email": user.email,
-            "role": "authenticated",
-            "session_id": str(user.session_id),
-            "aal": proof.aal,
-            "amr": list(proof.methods),
-            "user_metadata": dict(user.user_metadata),
-            "app_metadata": dict(user.app_metadata),
-        },
-        now,
-        lifetime,
-    )
+    claims = claims_of(user)
+    return _signed(secret, {"sub": claims.sub, "role": claims.role, **claims.extra}, now, lifetime)
 
 
 def issue_for_role(secret: str, role: str, *, now: datetime, lifetime: timedelta) -> str:

@@ -17,6 +17,7 @@ from fluxbase.auth import access_tokens, sessions
 from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.auth.dependencies import accounts_of
 from fluxbase.auth.identity import proved_keys, verified_claims
+from fluxbase.auth.model import claims_of
 from fluxbase.db import ANONYMOUS, Claims
 from fluxbase.errors import NotAuthenticatedError, PermissionDeniedError
 from fluxbase.http import cookies
@@ -170,5 +171,4 @@ async def _caller_of_cookie(connection: HTTPConnection, token: str) -> Caller:
     user = await sessions.user_of(accounts_of(connection), token)
     if user is None or user.session_id is None:
         return NOBODY  # a browser keeps its cookie for longer than a session may last
-    claims = user.claims
-    return Caller(Claims(claims.role, claims.sub, claims.extra, user.session_id), user.id, user.session_id)
+    return Caller(claims_of(user), user.id, user.session_id)

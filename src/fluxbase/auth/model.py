@@ -10,50 +10,6 @@ from fluxbase.db import Claims
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """An account. `session_id` is the session it was found by, None when it was not found by one."""
-
-    id: UUID
-    email: str
-    created_at: datetime
-    last_sign_in_at: datetime | None = None
-    email_confirmed_at: datetime | None = None
-    user_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    app_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    session_id: UUID | None = None
-
-    @property
-    def claims(self) -> Claims:
-        """What the policies of the database are told of this user."""
-        return Claims("authenticated", sub=str(self.id), extra={"email": self.email})
-
-    def as_json(self) -> dict[str, Any]:
-        """The public shape of a user in Fluxbase's API."""
-        return {
-            "id": str(self.id),
-            "email": self.email,
-            "role": "authenticated",
-            "user_metadata": self.user_metadata,
-            "app_metadata": self.app_metadata,
-            "email_confirmed_at": _iso(self.email_confirmed_at),
-            "created_at": self.created_at.isoformat(),
-            "last_sign_in_at": _iso(self.last_sign_in_at),
-        }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Where a request comes from, for sessions and the audit trail."""
-
-    ip: str | None = None
-    user_agent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Proof:
     """How somebody showed who they are.
 
@@ -71,6 +27,67 @@ class Proof:
     def aal(self) -> str:
         """The authenticator assurance level, as the claim says it."""
         return "aal2" if self.second_factor else "aal1"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account, and the session that it was found by: its id, how it was opened, and when. None without one."""
+
+    id: UUID
+    email: str
+    created_at: datetime
+    last_sign_in_at: datetime | None = None
+    email_confirmed_at: datetime | None = None
+    user_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    app_metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    session_id: UUID | None = None
+    proof: Proof | None = None
+    session_opened_at: datetime | None = None
+
+    @property
+    def claims(self) -> Claims:
+        """What the policies of the database are told of this user."""
+        return claims_of(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The public shape of a user in Fluxbase's API."""
+        return {
+            "id": str(self.id),
+            "email": self.email,
+            "role": "authenticated",
+            "user_metadata": self.user_metadata,
+            "app_metadata": self.app_metadata,
+            "email_confirmed_at": _iso(self.email_confirmed_at),
+            "created_at": self.created_at.isoformat(),
+            "last_sign_in_at": _iso(self.last_sign_in_at),
+        }
+
+
+def claims_of(user: User) -> Claims:
+    """What the policies are told, the same by whatever the session came: cookie, access token or signed address."""
+    extra: dict[str, Any] = {
+        "aud": "authenticated",
+        "email": user.email,
+        "user_metadata": dict(user.user_metadata),
+        "app_metadata": dict(user.app_metadata),
+    }
+    if user.session_id is not None:
+        extra["session_id"] = str(user.session_id)
+    if user.proof is not None:
+        extra |= {"aal": user.proof.aal, "amr": list(user.proof.methods)}
+    return Claims("authenticated", str(user.id), extra, user.session_id)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from, for sessions and the audit trail."""
+
+    ip: str | None = None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

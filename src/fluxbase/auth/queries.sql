@@ -60,7 +60,7 @@ INSERT INTO auth.refresh_tokens (token_hash, session_id, generation, created_at,
 VALUES ($1, $2, $3, $4, $5);
 
 -- name: find_refresh_token
-SELECT t.generation, t.expires_at < $2 OR s.expires_at <= $2 AS expired, s.id AS session_id, s.user_id, s.aal, s.amr,
+SELECT t.generation, t.expires_at < $2 OR s.expires_at <= $2 AS expired, s.id AS session_id, s.user_id,
        s.refresh_generation, s.refreshed_at, s.expires_at
 FROM auth.refresh_tokens t
 JOIN auth.sessions s ON s.id = t.session_id
@@ -88,14 +88,14 @@ ORDER BY last_used_at DESC, id;
 
 -- name: find_session
 SELECT u.id, u.email, u.user_metadata, u.app_metadata, u.created_at, u.last_sign_in_at, u.email_confirmed_at,
-       s.id AS session_id, s.last_used_at
+       s.id AS session_id, s.last_used_at, s.aal, s.amr, s.created_at AS session_opened_at
 FROM auth.sessions s
 JOIN auth.users u ON u.id = s.user_id
 WHERE s.token_hash = $1 AND s.expires_at > $2;
 
 -- name: find_session_by_id
 SELECT u.id, u.email, u.user_metadata, u.app_metadata, u.created_at, u.last_sign_in_at, u.email_confirmed_at,
-       s.id AS session_id, s.last_used_at
+       s.id AS session_id, s.last_used_at, s.aal, s.amr, s.created_at AS session_opened_at
 FROM auth.sessions s
 JOIN auth.users u ON u.id = s.user_id
 WHERE s.id = $1 AND s.expires_at > $2;

@@ -1,7 +1,7 @@
 """Accounts, sessions and the audit trail in the database. Takes the connection, never commits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -181,7 +181,12 @@ async def _used(connection: Connection, row: asyncpg.Record | None, now: datetim
         return None
     if now - row["last_used_at"] >= TOUCH_EVERY:
         await connection.execute(_SQL["touch_session"], row["session_id"], now)
-    return _user(row, session_id=row["session_id"])
+    return replace(
+        _user(row),
+        session_id=row["session_id"],
+        proof=Proof(row["amr"], second_factor=row["aal"] == "aal2"),
+        session_opened_at=row["session_opened_at"],
+    )
 
 
 async def delete_session(connection: Connection, token_hash: bytes) -> UUID | None:
@@ -209,7 +214,7 @@ async def audit(connection: Connection, action: str, *, actor_id: UUID | None, i
     await connection.execute(_SQL["insert_audit"], actor_id, action, metadata, ip)
 
 
-def _user(row: asyncpg.Record, *, session_id: UUID | None = None) -> User:
+def _user(row: asyncpg.Record) -> User:
     return User(
         id=row["id"],
         email=row["email"],
@@ -218,5 +223,4 @@ def _user(row: asyncpg.Record, *, session_id: UUID | None = None) -> User:
         email_confirmed_at=row["email_confirmed_at"],
         user_metadata=row["user_metadata"],
         app_metadata=row["app_metadata"],
-        session_id=session_id,
     )

@@ -43,8 +43,8 @@ async def open_session(
         proof=proof,
     )
     refresh = await _add_refresh_token(accounts, connection, session_id, 0, expires_at)
-    found = replace(user, session_id=session_id)
-    return _signed_in(accounts, found, proof, now=now, expires_at=expires_at, refresh_token=refresh, token=token)
+    found = replace(user, session_id=session_id, proof=proof, session_opened_at=now)
+    return _signed_in(accounts, found, now=now, expires_at=expires_at, refresh_token=refresh, token=token)
 
 
 async def _add_refresh_token(
@@ -61,7 +61,6 @@ async def _add_refresh_token(
 def _signed_in(
     accounts: Accounts,
     user: User,
-    proof: Proof,
     *,
     now: datetime,
     expires_at: datetime,
@@ -73,7 +72,7 @@ def _signed_in(
         user=user,
         token=token,
         expires_in_seconds=int((expires_at - now).total_seconds()),
-        access_token=access_tokens.issue_for_user(accounts.secret, user, proof, now=now, lifetime=lifetime),
+        access_token=access_tokens.issue_for_user(accounts.secret, user, now=now, lifetime=lifetime),
         access_expires_in_seconds=int(lifetime.total_seconds()),
         refresh_token=refresh_token,
     )
@@ -123,8 +122,7 @@ async def _rotate(accounts: Accounts, connection: Connection, token: str, client
     if user is None:
         raise InvalidRefreshTokenError
     following = await _add_refresh_token(accounts, connection, session_id, generation, found["expires_at"])
-    proof = Proof(found["amr"], second_factor=found["aal"] == "aal2")
-    return _signed_in(accounts, user, proof, now=now, expires_at=found["expires_at"], refresh_token=following)
+    return _signed_in(accounts, user, now=now, expires_at=found["expires_at"], refresh_token=following)
 
 
 async def user_of(accounts: Accounts, token: str) -> User | None:

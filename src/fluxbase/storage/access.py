@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from fluxbase.auth.callers import Caller, caller_of
 from fluxbase.auth.dependencies import accounts_of
+from fluxbase.auth.model import claims_of
 from fluxbase.auth.sessions import user_of_session
 from fluxbase.db import Claims
 from fluxbase.errors import SessionEndedError
@@ -76,14 +77,7 @@ async def _claims_of(request: Request, signer: signing.Signer) -> Claims:
     user = await user_of_session(accounts_of(request), signer.session_id)
     if user is None:
         raise SessionEndedError("The session that signed this address has ended.")
-    extra = {
-        **signer.assurance,
-        "email": user.email,
-        "session_id": str(signer.session_id),
-        "user_metadata": dict(user.user_metadata),
-        "app_metadata": dict(user.app_metadata),
-    }
-    return Claims(signer.role, str(user.id), extra, signer.session_id)
+    return claims_of(user)
 
 
 async def _claims_of_key(request: Request, key_id: UUID) -> Claims:

@@ -20,17 +20,15 @@ from fluxbase.storage.errors import InvalidSignatureError, SignatureExpiredError
 
 LONGEST = timedelta(days=7)
 _PURPOSE = "signed storage addresses"
-_ASSURANCE = ("aal", "amr")
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signed: a session, a service key, or a role alone. `assurance` is how the session was opened (aal, amr)."""
+    """Who signed: a session, a service key, or a role alone."""
 
     role: str
     session_id: UUID | None
     key_id: UUID | None
-    assurance: Mapping[str, Any]
 
 
 def check_lifetime(seconds: Any) -> timedelta:
@@ -54,7 +52,6 @@ def sign(secret: str, caller: Caller, bucket_id: str, name: str, *, now: datetim
         "role": caller.claims.role,
         "session": caller.session_id and str(caller.session_id),
         "key": caller.key_id and str(caller.key_id),
-        "assurance": {name: value for name, value in caller.claims.extra.items() if name in _ASSURANCE},
     }
     return SecretBox([secret], purpose=_PURPOSE).seal(json.dumps(content))
 
@@ -74,7 +71,7 @@ def redeem(secret: str, token: str, bucket_id: str, name: str, *, now: datetime)
         raise InvalidSignatureError("This signed address is for another object.")
     if now.timestamp() >= content["until"]:
         raise SignatureExpiredError
-    return Signer(content["role"], _uuid(content["session"]), _uuid(content["key"]), content["assurance"])
+    return Signer(content["role"], _uuid(content["session"]), _uuid(content["key"]))
 
 
 def _uuid(text: str | None) -> UUID | None:
