@@ -45,6 +45,12 @@ class WrongPasswordError(PermissionDeniedError):
     code = "wrong_password"
 
 
+class SignInAgainError(PermissionDeniedError):
+    """Sign in again, and do this within ten minutes: a session that is older is not enough for it."""
+
+    code = "sign_in_again"
+
+
 class EmailExistsError(ConflictError):
     """An account with this e-mail address exists already."""
 

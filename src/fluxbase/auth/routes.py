@@ -57,17 +57,25 @@ class SignOutBody(BaseModel):
 
 
 class UserPatch(BaseModel):
-    """A new password needs the current one, where there is one. `app_metadata` is the operator's, not the user's."""
+    """A new password needs the current one; of accounts that have none, a code of the second factor.
+
+    `app_metadata` is the operator's, not the user's.
+    """
 
     password: Text | None = None
     current_password: Text | None = None
+    code: Text | None = None
     user_metadata: dict[str, Any] | None = None
 
 
 class DeleteAccountBody(BaseModel):
-    """`delete_organizations` confirms that organisations without other members go with the account."""
+    """`delete_organizations` confirms that organisations without other members go with the account.
 
-    password: Text
+    `code` is of the second factor, for accounts that have no password.
+    """
+
+    password: Text | None = None
+    code: Text | None = None
     delete_organizations: bool = False
 
 
@@ -162,7 +170,12 @@ async def update_user(request: Request, user: CurrentUser, body: UserPatch) -> d
     accounts = accounts_of(request)
     if body.password is not None:
         await own_account.change_password(
-            accounts, user, current=body.current_password, new=body.password, client=client_of(request)
+            accounts,
+            user,
+            current=body.current_password,
+            new=body.password,
+            code=body.code,
+            client=client_of(request),
         )
     if body.user_metadata is not None:
         user = await own_account.update_metadata(accounts, user, body.user_metadata)
@@ -176,6 +189,7 @@ async def delete_user(request: Request, user: CurrentUser, body: DeleteAccountBo
         accounts_of(request),
         user,
         password=body.password,
+        code=body.code,
         delete_organizations=body.delete_organizations,
         client=client_of(request),
     )

@@ -33,7 +33,7 @@ def configure(app, **settings) -> None:
 
 
 async def test_enrolling_shows_secret_and_codes_once_and_signing_in_asks_for_them(app, ada, owner) -> None:
-    shown = await press(ada, "/account/2fa/setup", password=PASSWORD)
+    shown = await press(ada, "/account/2fa/setup", proof=PASSWORD)
     secret = re.search(r'id="totp-secret"[^>]*>([A-Z2-7]+)<', shown.text)[1]
     assert "otpauth://totp/" in shown.text
     wrong = await press(ada, "/account/2fa/enable", code="000000")
@@ -200,5 +200,12 @@ async def test_who_has_no_password_is_not_asked_for_it(app, ada, owner) -> None:
     text = (await ada.get("/account")).text
     assert "Current password" not in text
     assert "Set password" in text
+    await owner.execute("UPDATE auth.sessions SET created_at = now() - interval '11 minutes'")
+    assert "Sign out and in again first" in (await ada.get("/account")).text
+    for path, fields in (("password", {"new": "a quite different one"}), ("2fa/setup", {}), ("delete", {})):
+        refused = await press(ada, f"/account/{path}", **fields)
+        assert refused.status_code == 403
+        assert "Sign in again" in refused.text
+    await owner.execute("UPDATE auth.sessions SET created_at = now()")
     assert (await press(ada, "/account/password", new="a quite different one")).status_code == 303
     assert "Current password" in (await ada.get("/account")).text

@@ -143,12 +143,12 @@ async def test_members_are_invited_join_and_leave(client, ada, people) -> None:
 
 async def test_account_password_sessions_and_end(ada, people) -> None:
     csrf = await token_on(ada, "/account")
-    wrong = await ada.post("/account/password", data={"current": "no", "new": "another long one", "csrf_token": csrf})
+    wrong = await ada.post("/account/password", data={"proof": "no", "new": "another long one", "csrf_token": csrf})
     assert wrong.status_code == 403
     assert "That is not your current password" in wrong.text
     ended = await ada.post("/account/sessions/end", data={"csrf_token": csrf})
     assert ended.status_code == 303
-    kept = await ada.post("/account/delete", data={"password": "correct horse battery", "csrf_token": csrf})
+    kept = await ada.post("/account/delete", data={"proof": "correct horse battery", "csrf_token": csrf})
     assert kept.status_code == 409
     assert "ada inc" in kept.text
     out = await ada.post("/signout", data={"csrf_token": csrf})

@@ -11,7 +11,16 @@ from starlette.responses import Response
 from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
 from flakeguard.dashboard.routes.signing_in import provider_error
 from flakeguard.dashboard.shell import plain_shell, reading
-from fluxbase.auth import CurrentUser, User, accounts_of, clear_session_cookie, client_of, own_account, sessions
+from fluxbase.auth import (
+    CurrentUser,
+    User,
+    accounts_of,
+    clear_session_cookie,
+    client_of,
+    own_account,
+    proving,
+    sessions,
+)
 from fluxbase.auth.providers import configured, flow, linking
 from fluxbase.auth.providers.routes import remember
 from fluxbase.auth.second_factor import enrolment
@@ -34,7 +43,8 @@ async def _page(
         "shell": shell,
         "sessions": await sessions.sessions_of(accounts, user),
         "second_factor": await enrolment.status(accounts, user),
-        "has_password": await own_account.has_password(accounts, user),
+        "asked": await proving.asked(accounts, user),
+        "recently_signed_in": proving.is_recent(accounts, user),
         "identities": await linking.identities_of(accounts, user),
         "providers": configured.every(accounts.settings),
         "enrolment": None,
@@ -59,11 +69,11 @@ async def account_page(request: Request, user: CurrentUser) -> Response:
 
 
 @router.post("/password")
-async def change_password(request: Request, user: CurrentUser, new: Text, current: Text = "") -> Response:
+async def change_password(request: Request, user: CurrentUser, new: Text, proof: Text = "") -> Response:
     """Set a new password."""
     try:
         await own_account.change_password(
-            accounts_of(request), user, current=current, new=new, client=client_of(request)
+            accounts_of(request), user, current=proof, code=proof, new=new, client=client_of(request)
         )
     except FORM_ERRORS as error:
         return await _page(request, user, status_of(error), password=str(error))
@@ -71,10 +81,10 @@ async def change_password(request: Request, user: CurrentUser, new: Text, curren
 
 
 @router.post("/2fa/setup")
-async def begin_second_factor(request: Request, user: CurrentUser, password: Text = "") -> Response:
+async def begin_second_factor(request: Request, user: CurrentUser, proof: Text = "") -> Response:
     """Show what an authenticator needs, and ask for its first code."""
     try:
-        begun = await enrolment.begin(accounts_of(request), user, password=password, issuer="FlakeGuard")
+        begun = await enrolment.begin(accounts_of(request), user, password=proof, issuer="FlakeGuard")
     except FORM_ERRORS as error:
         return await _page(request, user, status_of(error), second_factor=str(error))
     return await _page(request, user, shown={"enrolment": begun})
@@ -116,6 +126,10 @@ async def disable_second_factor(request: Request, user: CurrentUser, proof: Text
 @router.post("/identities/connect")
 async def connect_identity(request: Request, user: CurrentUser, provider: Text) -> Response:
     """A page with the way to the provider: the content security policy lets no form lead off this site."""
+    try:
+        proving.require_recent(accounts_of(request), user)
+    except FORM_ERRORS as error:
+        return await _page(request, user, status_of(error), identities=str(error))
     leaving = await flow.leave(
         accounts_of(request),
         provider,
@@ -151,14 +165,15 @@ async def end_session(request: Request, user: CurrentUser, session: Annotated[UU
 
 @router.post("/delete")
 async def delete_account(
-    request: Request, user: CurrentUser, password: Text = "", delete_organizations: Annotated[str, Form()] = ""
+    request: Request, user: CurrentUser, proof: Text = "", delete_organizations: Annotated[str, Form()] = ""
 ) -> Response:
     """Delete the account."""
     try:
         await own_account.delete_account(
             accounts_of(request),
             user,
-            password=password,
+            password=proof,
+            code=proof,
             delete_organizations=bool(delete_organizations),
             client=client_of(request),
         )

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from fluxbase.auth import redirects
+from fluxbase.auth import proving, redirects
 from fluxbase.auth.dependencies import CurrentUser, accounts_of, client_of, set_session_cookie
 from fluxbase.auth.mail import links
 from fluxbase.auth.model import SecondStep, SignedIn
@@ -59,7 +59,8 @@ async def authorize(request: Request, provider: str, redirect_to: Parameter | No
 
 @router.post("/identities/{provider}", summary="Connect an identity")
 async def connect(request: Request, user: CurrentUser, provider: str, body: ConnectBody) -> Response:
-    """`{url}`, for the browser that asks, within ten minutes."""
+    """`{url}`, for the browser that asks, within ten minutes. 403 when the session was opened longer ago than that."""
+    proving.require_recent(accounts_of(request), user)
     leaving = await flow.leave(
         accounts_of(request),
         provider,

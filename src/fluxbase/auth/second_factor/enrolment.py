@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from fluxbase.auth import lockout, own_account
+from fluxbase.auth import proving
 from fluxbase.auth import repository as accounts_repository
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.model import Client, User
 from fluxbase.auth.second_factor import checking, codes, repository
 from fluxbase.auth.second_factor.errors import AlreadyEnabledError, CodeRefusedError, NotEnabledError
+from fluxbase.auth.second_factor.repository import Factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ async def begin(accounts: Accounts, user: User, *, password: str | None, issuer:
     """A fresh secret, which counts when `enable` has seen a code of it.
 
     Raises:
-        WrongPasswordError, AccountLockedError: 403.
+        WrongPasswordError, SignInAgainError, AccountLockedError: 403 (`proving.require`).
         AlreadyEnabledError: 409.
         RateLimitError: 429.
     """
-    await own_account.require_password(accounts, user, password)
+    if (await status(accounts, user)).enabled:
+        raise AlreadyEnabledError
+    await proving.require(accounts, user, password=password)
     secret = codes.new_secret()
     async with accounts.database.transaction() as connection:
         sealed = checking.box(accounts).seal(secret)
@@ -56,10 +59,15 @@ async def pending(accounts: Accounts, user: User, *, issuer: str) -> Enrolment |
     """What `begin` showed, once more, while no code of it was seen yet; the page of a mistyped code needs it."""
     async with accounts.database.transaction() as connection:
         factor = await repository.find_factor(connection, user.id)
-    if factor is None or factor.enabled_at is not None:
+    if factor is None or factor.enabled_at is not None or _is_stale(accounts, factor):
         return None
     secret = checking.box(accounts).open(factor.sealed_secret)
     return Enrolment(secret, codes.address(secret, email=user.email, issuer=issuer))
+
+
+def _is_stale(accounts: Accounts, factor: Factor) -> bool:
+    """Whether the proof that `begin` asked for is too long ago: who stole the session since gave none."""
+    return accounts.now() - factor.created_at > proving.RECENT
 
 
 async def enable(accounts: Accounts, user: User, code: str, client: Client) -> list[str]:
@@ -76,10 +84,10 @@ async def enable(accounts: Accounts, user: User, code: str, client: Client) -> l
     fresh = codes.new_recovery_codes()
     async with accounts.database.transaction() as connection:
         factor = await repository.find_factor(connection, user.id)
-        if factor is None:
-            raise NotEnabledError("Begin with /api/v1/auth/2fa/setup.")
-        if factor.enabled_at is not None:
+        if factor is not None and factor.enabled_at is not None:
             raise AlreadyEnabledError
+        if factor is None or _is_stale(accounts, factor):
+            raise NotEnabledError("Begin with /api/v1/auth/2fa/setup, and enter a code within ten minutes.")
         if not await checking.use_totp(accounts, connection, user.id, factor, code):
             raise CodeRefusedError
         await repository.enable(connection, user.id, accounts.now())
@@ -101,7 +109,9 @@ async def disable(
         NotEnabledError: 409.
         RateLimitError: 429.
     """
-    await _prove(accounts, user, password, code)
+    if not (await status(accounts, user)).enabled:
+        raise NotEnabledError
+    await proving.require(accounts, user, password=password, code=code)
     async with accounts.database.transaction() as connection:
         if not await repository.has_second_factor(connection, user.id):
             raise NotEnabledError
@@ -120,7 +130,9 @@ async def renew_recovery_codes(
         NotEnabledError: 409.
         RateLimitError: 429.
     """
-    await _prove(accounts, user, password, code)
+    if not (await status(accounts, user)).enabled:
+        raise NotEnabledError
+    await proving.require(accounts, user, password=password, code=code)
     fresh = codes.new_recovery_codes()
     async with accounts.database.transaction() as connection:
         if not await repository.has_second_factor(connection, user.id):
@@ -128,19 +140,3 @@ async def renew_recovery_codes(
         await repository.replace_recovery_codes(connection, user.id, fresh)
         await accounts_repository.audit(connection, "user.recovery_codes_renewed", actor_id=user.id, ip=client.ip)
     return fresh
-
-
-async def _prove(accounts: Accounts, user: User, password: str | None, code: str | None) -> None:
-    """The password, or a code of who has none: a stolen session alone must not take the second factor away."""
-    await own_account.require_password(accounts, user, password)
-    async with accounts.database.transaction() as connection:
-        if await accounts_repository.find_password(connection, user.id) is not None:
-            return
-        await lockout.require_unlocked(accounts, connection, user.email)
-        if not await repository.has_second_factor(connection, user.id):
-            raise NotEnabledError
-        right = await checking.use_code(accounts, connection, user.id, code or "") is not None
-        if not right:
-            await lockout.note_failure(accounts, connection, user.email)
-    if not right:
-        raise CodeRefusedError

@@ -17,6 +17,7 @@ class Factor:
 
     sealed_secret: str
     last_step: int
+    created_at: datetime
     enabled_at: datetime | None
 
 
