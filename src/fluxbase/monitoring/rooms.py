@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 from fluxbase.jobs.health import jobs_health, jobs_stats
 from fluxbase.monitoring.health import PATIENCE_SECONDS, database_answers, installed_version
 from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.monitoring.stored import stored_of
 from fluxbase.realtime.service import Realtime
 from fluxbase.resources import Resources
 from fluxbase.storage.access import blobs_of
-from fluxbase.storage.health import storage_health, storage_stats
+from fluxbase.storage.health import storage_health
 
 HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 type Health = Mapping[str, Any]
@@ -58,7 +59,7 @@ async def numbers(app: FastAPI) -> dict[str, Any]:
             "waiting": resources.database.waiting,
         },
         "realtime": realtime.stats(),
-        "storage": asdict(await storage_stats(resources.database)),
+        "storage": asdict(await stored_of(app).count()),
         "jobs": jobs.as_json(),
     }
 
