@@ -14,6 +14,7 @@ from fluxbase.jobs.routes import router as jobs_router
 from fluxbase.monitoring import monitoring_router
 from fluxbase.monitoring.detailed import router as detailed_monitoring_router
 from fluxbase.monitoring.health import installed_version
+from fluxbase.monitoring.siblings import answering_siblings
 from fluxbase.monitoring.watching import watched
 from fluxbase.realtime.routes import router as realtime_router
 from fluxbase.realtime.service import running_realtime
@@ -38,6 +39,7 @@ _ROUTERS = (
 )
 _RUNNING: tuple[Running, ...] = (
     watched,
+    answering_siblings,
     introspection.watching_catalog,
     mail_delivery,
     jobs_in_process,

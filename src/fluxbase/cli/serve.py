@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import time
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from fluxbase.app import create_app
 from fluxbase.cli.output import ExitCode, fail, say
 from fluxbase.cli.starting import reached, settings_of
 from fluxbase.embedded.ports import port_or_next
+from fluxbase.monitoring.siblings import FOLDER, PROCESS
 from fluxbase.resources import Addresses
 from fluxbase.serving import (
     SUPERVISED,
@@ -76,10 +78,14 @@ def run_server(settings: Settings, addresses: Addresses, listening: socket.socke
 
 def _supervise(settings: Settings, addresses: Addresses) -> None:
     # Bound and not listening: it keeps the port for us, and the kernel gives it no connection.
-    with _shared_socket(settings.host, settings.port):
+    with _shared_socket(settings.host, settings.port), TemporaryDirectory(prefix="fluxbase-") as folder:
         stop = StopSignal()
+        command, told = (
+            [sys.executable, "-m", "fluxbase", "serve-process"],
+            {**_told(settings, addresses), FOLDER: folder},
+        )
         roles = [
-            Role(f"process {number}", [sys.executable, "-m", "fluxbase", "serve-process"], _told(settings, addresses))
+            Role(f"process {number}", command, {**told, PROCESS: str(number)})
             for number in range(1, settings.processes + 1)
         ]
         try:

@@ -1,12 +1,12 @@
 """`/health`, `/health/live`, `/health/ready` and `/metrics`."""
 
 from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from fluxbase.monitoring.exposition import exposition
 from fluxbase.monitoring.health import report
-from fluxbase.monitoring.metrics import metrics_of
+from fluxbase.monitoring.siblings import metrics_text
 
 _RETRY = {"Retry-After": "5"}
 
@@ -32,5 +32,5 @@ def monitoring_router(*, well: str = "ok") -> APIRouter:
 
 
 async def metrics(request: Request) -> Response:
-    """All metrics of this application, in Prometheus' text format."""
-    return exposition(metrics_of(request.app).registry)
+    """All metrics of this application, of all its processes, in Prometheus' text format."""
+    return Response(await metrics_text(request.app), media_type=CONTENT_TYPE_LATEST)

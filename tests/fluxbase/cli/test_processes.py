@@ -1,6 +1,7 @@
 """Several processes behind one address: one that dies is started again, and SIGTERM stops all."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,26 @@ def healthy(url: str) -> bool:
         return False
 
 
+def scraped(url: str) -> dict[str, float]:
+    """Health checks answered, by process."""
+    text = httpx.get(f"{url}/metrics", trust_env=False, timeout=10).text
+    line = r'^fluxbase_http_requests_total\{.*path="/health/live",process="(\d)".*\} (\S+)$'
+    return {process: float(value) for process, value in re.findall(line, text, re.MULTILINE)}
+
+
+def whole_metrics(url: str) -> None:
+    """Whichever process answers a scrape, it knows of all; no counter ever goes back."""
+    before, asked = 0.0, 0
+    for _ in range(12):
+        for _ in range(5):
+            httpx.get(f"{url}/health/live", trust_env=False, timeout=10)
+        asked += 5
+        found = scraped(url)
+        assert sum(found.values()) == asked > before
+        before = sum(found.values())
+    assert set(found) == {"1", "2"}, "the kernel gave both of them some"
+
+
 def test_two_processes(addresses: Addresses, tmp_path: Path):
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("FG_", "FLUXBASE_"))}
@@ -57,6 +78,7 @@ def test_two_processes(addresses: Addresses, tmp_path: Path):
 
     try:
         until("two processes listen", lambda: len(listening()) == 2)
+        whole_metrics(url)
         first = listening()
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
