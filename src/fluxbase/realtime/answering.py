@@ -144,7 +144,7 @@ class Answering:
         await self._realtime.assure(caller)
         self._realtime.registry.change_user(self._connection.user, _user(caller))
         self._connection.caller = caller
-        self._connection.group = self._realtime.hub.groups.of(caller.claims)
+        self._realtime.hub.change_group(self._connection, self._realtime.hub.groups.of(caller.claims))
         self._realtime.watch.expel_refused(self._connection)
         self._connection.send(protocol.ack(ref))
 

@@ -1,6 +1,7 @@
 """Listeners with equal claims are one group: the policies answer them all alike, so they are asked once."""
 
 import json
+from hashlib import blake2b
 from weakref import WeakValueDictionary
 
 from fluxbase.db import Claims
@@ -12,11 +13,12 @@ _TECHNICAL = frozenset(("iss", "iat", "exp", "nbf", "jti"))
 class Group:
     """Listeners whose role and claims are equal. Compared by identity: `group_of` hands out one per content."""
 
-    __slots__ = ("__weakref__", "claims", "role", "text")
+    __slots__ = ("__weakref__", "claims", "digest", "role", "text")
 
     def __init__(self, role: str, text: str, claims: Claims) -> None:
         self.role = role
         self.text = text
+        self.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         self.claims = claims
 
 

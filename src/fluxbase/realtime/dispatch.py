@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from fluxbase.realtime.events import (
     ROW_CHANGES,
     Broadcast,
@@ -15,25 +17,29 @@ from fluxbase.realtime.events import (
     RowChanged,
     Version,
 )
-from fluxbase.realtime.hub import CHANNEL_TOPIC, Hub
-from fluxbase.realtime.index import Listener, Subscription, TopicIndex
+from fluxbase.realtime.hub import CHANNEL_TOPIC, EVENTS_BETWEEN_BREATHS, Hub
+from fluxbase.realtime.index import Interest, Listener, Subscription, TopicIndex
+from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.payloads import bulk_payload, row_payload
 from fluxbase.realtime.tables import LiveTable, Tables
-from fluxbase.realtime.visibility import Question, Visibility
+from fluxbase.realtime.visibility import Question, UnjudgedError, Visibility
+
+logger = structlog.get_logger(__name__)
 
 GAP = "gap"
-_EVENTS_BETWEEN_BREATHS = 200
+
+type Place = tuple[str, str]
+"""A table's topic and a role."""
+type Delivery = tuple[Listener, Event]
 
 
 @dataclass(slots=True)
-class _Asked:
-    """What must be known of a table's rows for one role."""
+class _Judgement:
+    """What is known of the tables and rows of some changes, by role. Of `unjudged` tables nobody is told their rows."""
 
-    table: LiveTable
-    questions: set[Question] = field(default_factory=set[Question])
-
-
-type Delivery = tuple[Listener, Event]
+    seen: dict[Place, LiveTable] = field(default_factory=dict[Place, LiveTable])
+    allowed: set[Question] = field(default_factory=set[Question])
+    unjudged: set[Place] = field(default_factory=set[Place])
 
 
 class Dispatcher:
@@ -48,109 +54,125 @@ class Dispatcher:
     async def judge(self, changes: Sequence[Change]) -> list[list[Delivery]]:
         """For each change, what to hand to whom. Nothing has been handed over when this fails.
 
+        A change that cannot be handled takes nothing with it: whoever listens to its table reads that again.
+
         Raises:
             OSError, asyncpg.PostgresError: PostgreSQL cannot be asked about rights.
         """
-        wanted = [self._interested(change) for change in changes]
-        seen = await self._seen_by(changes, wanted)
-        allowed = await self._allowed(changes, wanted, seen)
-        return [
-            list(_deliveries(self._hub, change, some, seen, allowed))
-            for change, some in zip(changes, wanted, strict=True)
+        try:
+            return await self._judge(changes)
+        except Exception as error:
+            if will_pass(error):
+                raise
+            logger.warning("changes are judged one by one", error=f"{type(error).__name__}: {error}")
+        return [await self._judge_alone(change) for change in changes]
+
+    async def _judge_alone(self, change: Change) -> list[Delivery]:
+        try:
+            return (await self._judge([change]))[0]
+        except Exception as error:
+            if will_pass(error):
+                raise
+            logger.exception("change not told", topic=change.topic, change=change.id)
+            index = self._hub.table_index(change.topic)
+            return list(_gap(index, index)) if index is not None else []
+
+    async def _judge(self, changes: Sequence[Change]) -> list[list[Delivery]]:
+        interests = [self._interested(change) for change in changes]
+        judgement = _Judgement()
+        await self._look_at_tables(changes, interests, judgement)
+        await self._ask(changes, interests, judgement)
+        found = [
+            list(_deliveries(self._hub, change, interest, judgement))
+            for change, interest in zip(changes, interests, strict=True)
         ]
+        for topic, role in judgement.unjudged:
+            index = self._hub.table_index(topic)
+            if index is not None:
+                found[-1].extend(_gap(index, (one for one in index if one.listener.group.role == role)))
+        return found
 
     async def hand_over(self, deliveries: Iterable[Delivery]) -> None:
         """Give events to their listeners, with a breath now and then in which sockets are written."""
         for listener, event in deliveries:
-            listener.deliver(event)
+            try:
+                listener.deliver(event)
+            except Exception:  # a part of this program that fails is no reason to tell the others nothing
+                logger.exception("event not delivered", channel=event.channel)
             self._given += 1
-            if self._given % _EVENTS_BETWEEN_BREATHS == 0:
+            if self._given % EVENTS_BETWEEN_BREATHS == 0:
                 await asyncio.sleep(0)
 
-    def tell_of_gap(self) -> None:
+    async def tell_of_gap(self) -> None:
         """Changes may have been missed: who listens to a table reads it again, and parts of this program look too."""
         for index in self._hub.table_indexes():
-            for listener, event in _bulk(tuple(index), (index.schema, index.name), GAP, {}):
-                listener.deliver(event)
+            await self.hand_over(_gap(index, tuple(index)))
         for channel in self._hub.internal_channels():
-            self._hub.send(channel, BulkChanged(channel, (), json.dumps({"reason": GAP})))
+            await self._hub.send(channel, BulkChanged(channel, (), json.dumps({"reason": GAP})))
 
-    def _interested(self, change: Change) -> Sequence[Subscription]:
+    def _interested(self, change: Change) -> Interest:
         index = self._hub.table_index(change.topic)
-        if index is None:
-            return ()
-        return tuple(_matching(index, change))
+        return _interested(index, change) if index is not None else {}
 
-    async def _seen_by(
-        self, changes: Sequence[Change], wanted: Sequence[Sequence[Subscription]]
-    ) -> Mapping[tuple[str, str], LiveTable]:
-        """(topic, role) → the table as the role sees it now."""
-        seen: dict[tuple[str, str], LiveTable] = {}
-        for change, some in zip(changes, wanted, strict=True):
-            for role, table in {one.listener.group.role: one.table for one in some}.items():
-                if (change.topic, role) not in seen:
-                    found = await self._tables.find(role, table.schema, table.name)
+    async def _look_at_tables(
+        self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement
+    ) -> None:
+        for change, interest in zip(changes, interests, strict=True):
+            index = self._hub.table_index(change.topic)
+            for role in {group.role for group in interest}:
+                if index is not None and (change.topic, role) not in judgement.seen:
+                    found = await self._tables.find(role, index.schema, index.name)
                     if found is not None:
-                        seen[change.topic, role] = found
-        return seen
+                        judgement.seen[change.topic, role] = found
 
-    async def _allowed(
-        self,
-        changes: Sequence[Change],
-        wanted: Sequence[Sequence[Subscription]],
-        seen: Mapping[tuple[str, str], LiveTable],
-    ) -> set[Question]:
-        asked: dict[tuple[str, str], _Asked] = {}
-        for change, some in zip(changes, wanted, strict=True):
+    async def _ask(self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement) -> None:
+        asked: dict[Place, set[Question]] = {}
+        for change, interest in zip(changes, interests, strict=True):
             if change.type not in ROW_CHANGES:
                 continue
             versions = [version for version in (change.record, change.old_record) if version is not None]
-            for group in {one.listener.group for one in some}:
+            for group in interest:
                 place = (change.topic, group.role)
-                if place in seen:
-                    questions = asked.setdefault(place, _Asked(seen[place])).questions
-                    questions.update((group, version) for version in versions)
-        allowed = set[Question]()
-        for (_, role), one in asked.items():
-            allowed |= await self._visibility.visible(one.table, role, one.questions)
-        return allowed
+                if place in judgement.seen:
+                    asked.setdefault(place, set()).update((group, version) for version in versions)
+        for place, questions in asked.items():
+            try:
+                judgement.allowed |= await self._visibility.visible(judgement.seen[place], place[1], questions)
+            except UnjudgedError:
+                judgement.unjudged.add(place)
 
 
-def _matching(index: TopicIndex, change: Change) -> Iterable[Subscription]:
+def _interested(index: TopicIndex, change: Change) -> Interest:
     if change.type not in ROW_CHANGES:
-        operation = json.loads(change.details or "{}").get("operation", "DELETE")
-        return (one for one in index if operation in one.events)
+        return index.of_operation(json.loads(change.details or "{}").get("operation", "DELETE"))
     # An update that takes a row out of somebody's sight is a delete to them, of the row as it was.
     sides = {"UPDATE": change.record, "DELETE": change.old_record}
     if change.type is ChangeType.INSERT:
         sides = {"INSERT": change.record}
-    return {
-        one: None
-        for operation, version in sides.items()
-        if version is not None
-        for one in index.matching(operation, version.values)
-    }
+    return index.interested({name: version.values for name, version in sides.items() if version is not None})
 
 
-def _deliveries(
-    hub: Hub,
-    change: Change,
-    some: Sequence[Subscription],
-    seen: Mapping[tuple[str, str], LiveTable],
-    allowed: set[Question],
-) -> Iterable[Delivery]:
+def _deliveries(hub: Hub, change: Change, interest: Interest, judgement: _Judgement) -> Iterable[Delivery]:
     if change.type is ChangeType.BROADCAST:
         channel = change.topic.removeprefix(CHANNEL_TOPIC)
+        members = tuple(hub.members(channel))
+        if not members:
+            return []
         details = json.loads(change.details or "{}")
         event = Broadcast(channel, str(details.get("event")), json.dumps(details.get("payload")))
-        return [(member, event) for member in hub.members(channel)]
-    current = [one for one in some if _may_listen(one, seen.get((change.topic, one.listener.group.role)))]
-    if change.type not in ROW_CHANGES:
-        details = json.loads(change.details or "{}")
-        reason = "truncate" if change.type is ChangeType.TRUNCATE else "large_statement"
-        operation = {"operation": details["operation"]} if "operation" in details else {}
-        return _bulk(current, current[0].table, reason, operation) if current else []
-    return _rows(change, current, seen, allowed)
+        return [(member, event) for member in members]
+    if change.type in ROW_CHANGES:
+        return _rows(change, interest, judgement)
+    some = [
+        one
+        for group, subscriptions in interest.items()
+        for one in subscriptions
+        if _may_listen(one, judgement.seen.get((change.topic, group.role)))
+    ]
+    details = json.loads(change.details or "{}")
+    reason = "truncate" if change.type is ChangeType.TRUNCATE else "large_statement"
+    operation = {"operation": details["operation"]} if "operation" in details else {}
+    return _bulk(some, some[0].table, reason, operation) if some else []
 
 
 def _may_listen(one: Subscription, table: LiveTable | None) -> bool:
@@ -160,24 +182,22 @@ def _may_listen(one: Subscription, table: LiveTable | None) -> bool:
     return one.filter is None or one.filter.column in table.readable
 
 
-def _rows(
-    change: Change,
-    some: Sequence[Subscription],
-    seen: Mapping[tuple[str, str], LiveTable],
-    allowed: set[Question],
-) -> Iterable[Delivery]:
+def _rows(change: Change, interest: Interest, judgement: _Judgement) -> Iterable[Delivery]:
     payloads: dict[tuple[str, str, bool], str] = {}
     found: dict[tuple[Listener, str], tuple[str, list[str]]] = {}
-    for one in some:
-        group = one.listener.group
-        shown = _shown(change, lambda version, group=group: (group, version) in allowed)
-        if shown is None or not _is_wanted(one, *shown):
+    for group, some in interest.items():
+        place = (change.topic, group.role)
+        shown = _shown(change, lambda version, group=group: (group, version) in judgement.allowed)
+        if shown is None or place in judgement.unjudged:
             continue
         operation, record, old_record = shown
         kind = (group.role, operation, old_record is not None)
-        if kind not in payloads:
-            payloads[kind] = row_payload(seen[change.topic, group.role], operation, change, record, old_record)
-        found.setdefault((one.listener, one.channel), (payloads[kind], []))[1].append(one.id)
+        for one in some:
+            if not (_may_listen(one, judgement.seen[place]) and _is_wanted(one, *shown)):
+                continue
+            if kind not in payloads:
+                payloads[kind] = row_payload(judgement.seen[place], operation, change, record, old_record)
+            found.setdefault((one.listener, one.channel), (payloads[kind], []))[1].append(one.id)
     for (listener, channel), (payload, ids) in found.items():
         yield listener, RowChanged(channel, tuple(ids), payload)
 
@@ -210,3 +230,7 @@ def _bulk(
     for one in some:
         found.setdefault((one.listener, one.channel), []).append(one.id)
     return [(listener, BulkChanged(channel, tuple(ids), payload)) for (listener, channel), ids in found.items()]
+
+
+def _gap(index: TopicIndex, some: Iterable[Subscription]) -> Iterable[Delivery]:
+    return _bulk(some, (index.schema, index.name), GAP, {})

@@ -25,6 +25,9 @@ class ChangeType(StrEnum):
 ROW_CHANGES = frozenset((ChangeType.INSERT, ChangeType.UPDATE, ChangeType.DELETE))
 
 
+_LONGEST_INT = 1_000
+
+
 class Version:
     """One version of a row: the JSON text that the trigger wrote, decoded when somebody asks."""
 
@@ -33,13 +36,18 @@ class Version:
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
-        """Columns by name. Fractions are Decimals: nothing of a numeric is lost."""
-        return json.loads(self.text, parse_float=Decimal)
+        """Columns by name. Fractions are Decimals: nothing of a numeric is lost; so are numbers too long for an int."""
+        return json.loads(self.text, parse_float=Decimal, parse_int=_whole_number)
 
     @cached_property
     def digest(self) -> bytes:
         """The same for the same content."""
         return blake2b(self.text.encode(), digest_size=16).digest()
+
+
+def _whole_number(text: str) -> int | Decimal:
+    # Python refuses to read integers of more than 4,300 digits; a jsonb may hold them.
+    return int(text) if len(text) <= _LONGEST_INT else Decimal(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Who listens to what in this process. Knows neither sockets nor protocols nor how changes come in."""
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -13,6 +14,7 @@ from fluxbase.realtime.index import Listener, Subscription, TopicIndex
 from fluxbase.realtime.tables import LiveTable
 
 CHANNEL_TOPIC = "channel:"
+EVENTS_BETWEEN_BREATHS = 200
 
 type Handler = Callable[[Event], None]
 
@@ -39,8 +41,8 @@ class Hub:
         return len(self._channels)
 
     def topics(self) -> list[str]:
-        """What somebody here wants to hear of: the readers' filter."""
-        return [*self._tables, *(CHANNEL_TOPIC + channel for channel in self._channels)]
+        """The tables that somebody here wants to hear of: the reader's filter."""
+        return list(self._tables)
 
     def internal_channels(self) -> list[str]:
         """The channels by which parts of this program listen."""
@@ -109,14 +111,28 @@ class Hub:
         if not members:
             self._channels.pop(channel, None)
 
-    def send(self, channel: str, event: Event, *, but: Listener | None = None) -> int:
-        """Give an event to the members of a channel in this process; how many there were."""
+    async def send(self, channel: str, event: Event, *, but: Listener | None = None) -> int:
+        """Give an event to the members of a channel in this process; how many there were.
+
+        Among many members other work has its turn now and then, in which some may leave.
+        """
         told = 0
         for member in tuple(self._channels.get(channel, ())):
-            if member is not but:
+            if member is not but and self.is_member(member, channel):
                 member.deliver(event)
                 told += 1
+                if told % EVENTS_BETWEEN_BREATHS == 0:
+                    await asyncio.sleep(0)
         return told
+
+    def change_group(self, listener: Listener, group: Group) -> None:
+        """A listener has other claims from now on."""
+        mine = [(self._tables[one.table.topic], one) for one in self.subscriptions_of(listener)]
+        for index, one in mine:
+            index.remove(one)
+        listener.group = group
+        for index, one in mine:
+            index.add(one)
 
     @contextmanager
     def listen(self, channel: str, handler: Handler) -> Generator[None]:

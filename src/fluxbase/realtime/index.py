@@ -1,6 +1,6 @@
 """Subscriptions to tables, found by what a change says: those that want one value are not asked about the others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,24 +33,34 @@ class Subscription:
 
 
 type _Field = tuple[str, Kind]
+type _Alike = tuple[Group, frozenset[str]]
+type Interest = Mapping[Group, Collection[Subscription]]
+"""Who may want a change, by group: rights are the same for all of a group."""
 
 
 @dataclass(slots=True)
 class TopicIndex:
-    """The subscriptions of one table. `=` filters are looked up by value; all others are tried one by one."""
+    """The subscriptions of one table.
+
+    `=` filters are looked up by value. Those without a filter are found by their group, and not looked at one by one.
+    All others are tried.
+    """
 
     schema: str
     name: str
     by_value: dict[_Field, dict[Any, set[Subscription]]] = field(
         default_factory=dict[_Field, dict[Any, set[Subscription]]]
     )
+    unfiltered: dict[_Alike, set[Subscription]] = field(default_factory=dict[_Alike, set[Subscription]])
     others: set[Subscription] = field(default_factory=set[Subscription])
 
     def __bool__(self) -> bool:
-        return bool(self.others or self.by_value)
+        return bool(self.others or self.by_value or self.unfiltered)
 
     def __iter__(self) -> Iterator[Subscription]:
         yield from self.others
+        for some in self.unfiltered.values():
+            yield from some
         for values in self.by_value.values():
             for some in values.values():
                 yield from some
@@ -58,7 +68,9 @@ class TopicIndex:
     def add(self, subscription: Subscription) -> None:
         """Take one in."""
         wanted = subscription.filter
-        if wanted is not None and wanted.operator == "eq":
+        if wanted is None:
+            self.unfiltered.setdefault((subscription.listener.group, subscription.events), set()).add(subscription)
+        elif wanted.operator == "eq":
             values = self.by_value.setdefault((wanted.column, wanted.kind), {})
             values.setdefault(wanted.value, set()).add(subscription)
         else:
@@ -67,20 +79,37 @@ class TopicIndex:
     def remove(self, subscription: Subscription) -> None:
         """Let one go."""
         wanted = subscription.filter
-        if wanted is None or wanted.operator != "eq":
+        if wanted is None:
+            _discard(self.unfiltered, (subscription.listener.group, subscription.events), subscription)
+        elif wanted.operator == "eq":
+            place = (wanted.column, wanted.kind)
+            values = self.by_value.get(place, {})
+            _discard(values, wanted.value, subscription)
+            if not values:
+                self.by_value.pop(place, None)
+        else:
             self.others.discard(subscription)
-            return
-        place = (wanted.column, wanted.kind)
-        values = self.by_value.get(place, {})
-        some = values.get(wanted.value, set())
-        some.discard(subscription)
-        if not some:
-            values.pop(wanted.value, None)
-        if not values:
-            self.by_value.pop(place, None)
 
-    def matching(self, operation: str, record: Mapping[str, Any]) -> Iterator[Subscription]:
-        """The subscriptions that want this kind of change to this row."""
+    def interested(self, sides: Mapping[str, Mapping[str, Any]]) -> Interest:
+        """Who wants one of these operations on a row; `sides` has the row that each operation is about."""
+        found: dict[Group, Collection[Subscription]] = {}
+        for (group, events), some in self.unfiltered.items():
+            if not events.isdisjoint(sides):
+                found[group] = some if group not in found else {*found[group], *some}
+        for one in {one: None for operation, record in sides.items() for one in self._matching(operation, record)}:
+            group = one.listener.group
+            found[group] = {*found.get(group, ()), one}
+        return found
+
+    def of_operation(self, operation: str) -> Interest:
+        """Who hears of such statements, whatever their rows."""
+        found: dict[Group, list[Subscription]] = {}
+        for one in self:
+            if operation in one.events:
+                found.setdefault(one.listener.group, []).append(one)
+        return found
+
+    def _matching(self, operation: str, record: Mapping[str, Any]) -> Iterator[Subscription]:
         for (column, kind), values in self.by_value.items():
             found = record.get(column)
             if found is not None:
@@ -90,3 +119,10 @@ class TopicIndex:
         for one in self.others:
             if operation in one.events and (one.filter is None or one.filter.matches(record)):
                 yield one
+
+
+def _discard[Key](sets: dict[Key, set[Subscription]], key: Key, subscription: Subscription) -> None:
+    some = sets.get(key, set())
+    some.discard(subscription)
+    if not some:
+        sets.pop(key, None)

@@ -2,15 +2,19 @@
 SELECT pg_current_snapshot()::text
 
 -- name: changes_since
+-- The outer SELECT turns rows to text only as they are fetched.
 SELECT id, topic, type, at, record::text, old_record::text, details::text
-FROM realtime.changes
-WHERE (transaction >= pg_snapshot_xmax($1::text::pg_snapshot)
-       OR transaction = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
-  AND pg_visible_in_snapshot(transaction, $2::text::pg_snapshot)
-  AND id > $3
-  AND topic = ANY ($4::text[])
+FROM (
+    SELECT * FROM realtime.changes
+    WHERE (transaction >= pg_snapshot_xmax($1::text::pg_snapshot)
+           OR transaction = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
+      AND pg_visible_in_snapshot(transaction, $2::text::pg_snapshot)
+      AND id > $3
+      AND (topic = ANY ($4::text[]) OR type = 'BROADCAST')
+    ORDER BY id
+    LIMIT $5
+) AS page
 ORDER BY id
-LIMIT $5
 
 -- name: delete_changes
 DELETE FROM realtime.changes WHERE id IN (
@@ -57,8 +61,7 @@ SELECT c.oid,
        (SELECT jsonb_object_agg(a.attname, ty.typname) FROM pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           AND has_column_privilege(c.oid, a.attnum, 'SELECT')) AS readable,
-       (SELECT count(*) FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::integer AS columns,
+       has_table_privilege(c.oid, 'SELECT') AS whole,
        -- What the policies read of the row: their answer is the same for rows that agree in these.
        ARRAY(SELECT DISTINCT a.attname::text FROM pg_depend d
              JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -66,7 +69,8 @@ SELECT c.oid,
                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid > 0
              ORDER BY 1) AS policy_columns,
        -- Whether they may read more than that: by a function of the user's, the table itself, the row as a whole, or a
-       -- value that readers of JSON may write differently (fractions, documents, arrays).
+       -- value that readers of JSON may write differently (fractions, documents, arrays). A domain may refuse the NULL
+       -- of a column that is left out.
        EXISTS (SELECT FROM pg_depend d LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
                WHERE d.classid = 'pg_policy'::regclass AND d.objid IN (SELECT oid FROM relevant)
                  AND (d.refclassid = 'pg_operator'::regclass
@@ -80,7 +84,9 @@ SELECT c.oid,
                   WHERE d.classid = 'pg_policy'::regclass AND d.objid IN (SELECT oid FROM relevant)
                     AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid > 0
                     AND NOT (ty.typcategory IN ('B', 'D', 'E', 'S') OR ty.typname IN ('int2', 'int4', 'int8', 'uuid'))
-       ) AS opaque
+       )
+       OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND ty.typtype = 'd') AS opaque
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE')

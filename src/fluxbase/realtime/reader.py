@@ -8,23 +8,25 @@ ids order the changes of any one row as they happened, because the second writer
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Coroutine, Sequence
 
 import asyncpg
 import structlog
 
-from fluxbase.db import SERVICE, Database
+from fluxbase.db import OUTAGES, SERVICE, Database
 from fluxbase.realtime.dispatch import Delivery, Dispatcher
 from fluxbase.realtime.doorbell import Doorbell
 from fluxbase.realtime.events import Change, ChangeType, Version
 from fluxbase.realtime.hub import Hub
-from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.retention import RETENTION_SECONDS
 from fluxbase.realtime.tables import SQL
 
 logger = structlog.get_logger(__name__)
 
 PAGE = 500
+PAGE_CHARACTERS = 8 * 1024 * 1024
+"""Rows may be large: no more of them at once than this, and what one round trip brings."""
+_ROWS_AT_ONCE = 50
 _POLL_SECONDS = 0.025
 """Between looks while awake."""
 _AWAKE_SECONDS = 1.0
@@ -89,20 +91,21 @@ class Reader:
             try:
                 await self._read_all()
             except Exception as error:  # a fault of ours in one change must not end all the others
-                if will_pass(error):
+                if isinstance(error, OUTAGES):
                     logger.warning("changes not read", error=f"{type(error).__name__}: {error}")
                     await asyncio.sleep(_RETRY_SECONDS)
                 else:
                     logger.exception("changes skipped")
-                    self._skip()
+                    await self._skip()
+                    await asyncio.sleep(_RETRY_SECONDS)
             else:
                 await self._wait()
 
-    def _skip(self) -> None:
+    async def _skip(self) -> None:
         """Go on behind what cannot be handed over, and let everybody read their tables again."""
         if self._upper is not None:
             self._snapshot, self._upper, self._last_id = self._upper, None, 0
-        self._dispatcher.tell_of_gap()
+        await self._dispatcher.tell_of_gap()
 
     async def _wait(self) -> None:
         """Until there is something to read, or may be."""
@@ -119,38 +122,62 @@ class Reader:
 
     async def _read_all(self) -> None:
         async with self._reading:
-            while changes := await self._page():
-                self._awake_until = time.monotonic() + _AWAKE_SECONDS
-                await self._give(changes, await self._dispatcher.judge(changes))
-                if len(changes) < PAGE:
-                    break
+            more = True
+            while more:
+                changes, more = await self._page()
+                if changes:
+                    self._awake_until = time.monotonic() + _AWAKE_SECONDS
+                    await _finished(self._give(changes, await self._dispatcher.judge(changes)))
             self._snapshot, self._upper, self._last_id = self._upper, None, 0
 
-    async def _page(self) -> list[Change]:
-        """The next changes up to a snapshot that stays the same until all of them were given, whatever interrupts."""
+    async def _page(self) -> tuple[list[Change], bool]:
+        """The next changes, and whether there may be more.
+
+        They end at a snapshot that stays the same until all of them were given, whatever interrupts.
+        """
         async with self._database.transaction(SERVICE) as connection:
             topics = self._hub.topics()
             if self._upper is None:
                 self._upper = await connection.fetchval(SQL["current_snapshot"])
-                self._notice_gap(time.monotonic())
-            if not topics:
-                return []
-            rows = await connection.fetch(
-                SQL["changes_since"], self._snapshot, self._upper, self._last_id, topics, PAGE
+                await self._notice_gap(time.monotonic())
+            if not topics and not self._hub.channels:
+                return [], False
+            rows = connection.cursor(
+                SQL["changes_since"], self._snapshot, self._upper, self._last_id, topics, PAGE, prefetch=_ROWS_AT_ONCE
             )
-        return [_change(row) for row in rows]
+            return await _up_to_bytes(rows)
 
-    def _notice_gap(self, now: float) -> None:
+    async def _notice_gap(self, now: float) -> None:
         if now - self._read_at > RETENTION_SECONDS:
             logger.warning("changes may have been missed", seconds=round(now - self._read_at))
-            self._dispatcher.tell_of_gap()
+            await self._dispatcher.tell_of_gap()
         self._read_at = now
 
     async def _give(self, changes: Sequence[Change], deliveries: Sequence[list[Delivery]]) -> None:
         for change, some in zip(changes, deliveries, strict=True):
-            # First the position, then the events: whoever cancels in between must not cause them twice.
             self._last_id = change.id
             await self._dispatcher.hand_over(some)
+
+
+async def _finished(work: Coroutine[None, None, None]) -> None:
+    """Do `work` to its end, also when we are cancelled meanwhile: half a page must not be given twice, nor never."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def _up_to_bytes(rows: AsyncIterable[asyncpg.Record]) -> tuple[list[Change], bool]:
+    changes, size = list[Change](), 0
+    async for row in rows:
+        change = _change(row)
+        changes.append(change)
+        size += sum(len(part) for part in (row["record"], row["old_record"], row["details"]) if part is not None)
+        if size > PAGE_CHARACTERS:
+            return changes, True
+    return changes, len(changes) == PAGE
 
 
 def _has_running(snapshot: str | None) -> bool:

@@ -94,22 +94,22 @@ class Realtime:
         Raises:
             BusDownError: Only this process' clients got it.
         """
-        self.hub.send(channel, Broadcast(channel, event, payload), but=but)
+        await self.hub.send(channel, Broadcast(channel, event, payload), but=but)
         await self.bus.publish({"kind": "broadcast", "channel": channel, "event": event, "payload": payload})
 
     async def publish_change(self, change: Change) -> None:
         """Tell members here, and the other processes, of a change of presence. Redis may be away: beats heal it."""
-        self.tell(change.diffs)
+        await self.tell(change.diffs)
         if change.message is not None:
             try:
                 await self.bus.publish(change.message)
             except BusDownError:
                 return  # logged there
 
-    def tell(self, diffs: Iterable[PresenceDiff]) -> None:
+    async def tell(self, diffs: Iterable[PresenceDiff]) -> None:
         """Tell members here of who came and left."""
         for diff in diffs:
-            self.hub.send(diff.channel, diff)
+            await self.hub.send(diff.channel, diff)
 
     def stats(self) -> dict[str, Any]:
         """Numbers of this process."""
@@ -134,7 +134,7 @@ class Realtime:
         match message["kind"]:
             case "broadcast":
                 channel = message["channel"]
-                self.hub.send(channel, Broadcast(channel, message["event"], message["payload"]))
+                await self.hub.send(channel, Broadcast(channel, message["event"], message["payload"]))
             case "presence_beat":
                 if self.presence.hear_beat(process, message["version"]):
                     await self._quietly({"kind": "presence_ask", "whom": process})
@@ -142,13 +142,13 @@ class Realtime:
                 diffs = self.presence.hear_change(process, message["version"], message["joins"], message["leaves"])
                 if diffs is None:
                     await self._quietly({"kind": "presence_ask", "whom": process})
-                self.tell(diffs or ())
+                await self.tell(diffs or ())
             case "presence_ask" if message["whom"] == self.bus.process:
                 await self._quietly(self.presence.whole())
             case "presence_whole":
-                self.tell(self.presence.hear_whole(process, message["version"], message["entries"]))
+                await self.tell(self.presence.hear_whole(process, message["version"], message["entries"]))
             case "presence_end":
-                self.tell(self.presence.hear_end(process))
+                await self.tell(self.presence.hear_end(process))
             case _:
                 return  # a newer version's; processes are replaced one after another
 
@@ -161,7 +161,7 @@ class Realtime:
     async def _beat(self) -> None:
         while True:
             if self.bus.connected.is_set():
-                self.tell(self.presence.drop_silent())
+                await self.tell(self.presence.drop_silent())
                 await self._quietly(self.presence.beat())
             else:
                 self.presence.forgive()

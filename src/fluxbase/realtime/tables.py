@@ -34,7 +34,7 @@ class LiveTable:
     Attributes:
         condition: The policies for SELECT as one expression; `true` and `false` need no question.
         readable: The columns that the role may read; their kinds say how they compare.
-        is_whole: Whether these are all.
+        is_whole: Whether the role may read all there are and will be.
         policy_columns: What the condition reads of a row; None when it may read anything.
     """
 
@@ -113,7 +113,7 @@ def _table(row: Any, schema: str, name: str) -> LiveTable:
         condition=row["condition"],
         events=frozenset(row["events"]),
         readable={column: kind_of(type_name) for column, type_name in readable.items()},
-        is_whole=len(readable) == row["columns"],
+        is_whole=row["whole"],
         policy_columns=None if row["opaque"] else tuple(row["policy_columns"]),
     )
 

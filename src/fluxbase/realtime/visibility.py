@@ -11,6 +11,8 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import batched
 
 import asyncpg
@@ -19,18 +21,25 @@ import structlog
 from fluxbase.db import Claims, Database
 from fluxbase.realtime.claims import Group
 from fluxbase.realtime.events import Version
+from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.tables import SQL, LiveTable
 
 logger = structlog.get_logger(__name__)
 
 type Key = tuple[object, ...]
 type Question = tuple[Group, Version]
+type Pair = tuple[Group, Key]
 
 _PATIENCE = "5s"
+_TIMES = 2
+_REST_SECONDS = 30.0
 _GROUPS_IN_A_QUERY = 500
-# Faults of a policy or of a value, not of the connection: the row is not shown, and nothing is tried again.
-_FAULTS = (asyncpg.DataError, asyncpg.SyntaxOrAccessError, asyncpg.RaiseError, asyncpg.QueryCanceledError,
-           asyncpg.IntegrityConstraintViolationError)  # fmt: skip
+_QUERIES_FOR_FAULTS = 100
+_LONG_TEXT = 100
+
+
+class UnjudgedError(Exception):
+    """The policies of a table took too long, or failed for too many rows."""
 
 
 class RightsCache:
@@ -66,25 +75,46 @@ class RightsCache:
         self._answers.clear()
 
 
+@dataclass(slots=True)
+class _Inquiry:
+    """What is asked of one table for one role; `left` is how many queries may still go into finding faults."""
+
+    table: LiveTable
+    role: str
+    texts: Mapping[Key, str]
+    faults: set[Pair] = field(default_factory=set[Pair])
+    left: int = _QUERIES_FOR_FAULTS
+
+
 class Visibility:
     """Asks the policies, through the cache."""
 
-    def __init__(self, database: Database, cache: RightsCache) -> None:
+    def __init__(
+        self, database: Database, cache: RightsCache, *, patience: str = _PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._database = database
         self._cache = cache
+        self._patience = patience
+        self._clock = clock
+        self._resting: dict[tuple[int, str], float] = {}
         self.queries = 0
 
     async def visible(self, table: LiveTable, role: str, questions: Iterable[Question]) -> set[Question]:
-        """Those of `questions` whose answer is yes.
+        """Those of `questions` whose answer is yes. Whoever's policy fails is shown nothing, as by SELECT.
 
         Raises:
+            UnjudgedError: The policies take too long, or fail again and again.
             OSError, asyncpg.PostgresError: PostgreSQL cannot be asked; nothing was decided.
         """
         if table.condition in ("true", "false"):
             return set(questions) if table.condition == "true" else set()
         allowed, open_questions = set[Question](), dict[Group, dict[Key, list[Version]]]()
+        parts: dict[Version, Key] = {}
         for group, version in questions:
-            part = _part(table, version)
+            part = parts.get(version)
+            if part is None:
+                part = parts[version] = _part(table, version)
             answer = self._cache.get(_key(table, group, part))
             if answer:
                 allowed.add((group, version))
@@ -98,48 +128,73 @@ class Visibility:
         self, table: LiveTable, role: str, asked: Mapping[Group, Mapping[Key, list[Version]]], allowed: set[Question]
     ) -> None:
         texts = {part: _row(table, versions[0]) for parts in asked.values() for part, versions in parts.items()}
-        yes = await self._ask(table, role, {group: tuple(parts) for group, parts in asked.items()}, texts)
+        inquiry = _Inquiry(table, role, texts)
+        yes = await self._ask(inquiry, {group: tuple(parts) for group, parts in asked.items()})
         for group, parts in asked.items():
             for part, versions in parts.items():
                 visible = (group, part) in yes
-                self._cache.put(_key(table, group, part), visible=visible)
+                if (group, part) not in inquiry.faults:
+                    self._cache.put(_key(table, group, part), visible=visible)
                 if visible:
                     allowed.update((group, version) for version in versions)
 
-    async def _ask(
-        self, table: LiveTable, role: str, asked: Mapping[Group, tuple[Key, ...]], texts: Mapping[Key, str]
-    ) -> set[tuple[Group, Key]]:
-        places = {part: place for place, part in enumerate(texts)}
-        groups = list(asked)
-        requests = [{"claims": group.text, "records": [places[part] for part in asked[group]]} for group in groups]
+    async def _ask(self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]]) -> set[Pair]:
         try:
-            self.queries += 1
-            async with self._database.transaction(Claims(role)) as connection:
-                await connection.execute(SQL["begin_check"], _PATIENCE)
-                rows = await connection.fetch(
-                    SQL["visible_records"], table.oid, f"[{','.join(texts.values())}]", json.dumps(requests)
-                )
-        except _FAULTS as error:
-            return await self._ask_one_by_one(table, role, asked, texts, error)
-        parts = list(texts)
+            return await self._ask_in_time(inquiry, asked)
+        except asyncpg.PostgresError as error:
+            if will_pass(error):
+                raise
+            return await self._ask_for_less(inquiry, asked, error)
+
+    async def _ask_in_time(self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]]) -> set[Pair]:
+        """Time is nobody's fault: once more, and when that does not help the table is left alone for a while."""
+        place = (inquiry.table.oid, inquiry.role)
+        if self._resting.get(place, 0.0) > self._clock():
+            raise UnjudgedError
+        for _ in range(_TIMES):
+            try:
+                return await self._query(inquiry, asked)
+            except asyncpg.QueryCanceledError as error:
+                logger.warning("policy too slow", table=_name(inquiry.table), error=f"{error}")
+        self._resting[place] = self._clock() + _REST_SECONDS
+        raise UnjudgedError
+
+    async def _query(self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]]) -> set[Pair]:
+        texts = {part: inquiry.texts[part] for parts in asked.values() for part in parts}
+        places = {part: place for place, part in enumerate(texts)}
+        groups, parts = list(asked), list(texts)
+        requests = [{"claims": group.text, "records": [places[part] for part in asked[group]]} for group in groups]
+        self.queries += 1
+        async with self._database.transaction(Claims(inquiry.role)) as connection:
+            await connection.execute(SQL["begin_check"], self._patience)
+            rows = await connection.fetch(
+                SQL["visible_records"], inquiry.table.oid, f"[{','.join(texts.values())}]", json.dumps(requests)
+            )
         return {(groups[row["request"]], parts[row["place"]]) for row in rows}
 
-    async def _ask_one_by_one(
-        self, table: LiveTable, role: str, asked: Mapping[Group, tuple[Key, ...]], texts: Mapping[Key, str],
-        error: Exception,
-    ) -> set[tuple[Group, Key]]:  # fmt: skip
+    async def _ask_for_less(
+        self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]], error: Exception
+    ) -> set[Pair]:
         """One row or one group's claims spoil the question for all: find out which, and show that one to nobody."""
         pairs = [(group, part) for group, parts in asked.items() for part in parts]
         if len(pairs) == 1:
-            logger.warning("policy failed", table=f"{table.schema}.{table.name}", error=f"{error}")
+            logger.warning("policy failed", table=_name(inquiry.table), error=f"{error}")
+            inquiry.faults.add(pairs[0])
             return set()
-        half, yes = len(pairs) // 2, set[tuple[Group, Key]]()
+        half, yes = len(pairs) // 2, set[Pair]()
         for some in (pairs[:half], pairs[half:]):
+            if not inquiry.left:
+                raise UnjudgedError from error
+            inquiry.left -= 1
             smaller: dict[Group, tuple[Key, ...]] = {}
             for group, part in some:
                 smaller[group] = (*smaller.get(group, ()), part)
-            yes |= await self._ask(table, role, smaller, {part: texts[part] for _, part in some})
+            yes |= await self._ask(inquiry, smaller)
         return yes
+
+
+def _name(table: LiveTable) -> str:
+    return f"{table.schema}.{table.name}"
 
 
 def _part(table: LiveTable, version: Version) -> Key:
@@ -152,6 +207,8 @@ def _part(table: LiveTable, version: Version) -> Key:
 
 def _hashable(value: object) -> object:
     # 1, 1.0 and True are equal in Python and are not in JSON.
+    if isinstance(value, str) and len(value) > _LONG_TEXT:
+        return blake2b(value.encode(), digest_size=32).digest()
     return (type(value), value) if isinstance(value, str | int | None) else json.dumps(value, default=str)
 
 
@@ -164,5 +221,5 @@ def _row(table: LiveTable, version: Version) -> str:
 
 
 def _key(table: LiveTable, group: Group, part: Key) -> Key:
-    # The text and not the group, of which another may come to lie at the same place in memory.
-    return (group.text, table.oid, table.condition, *part)
+    # The digest and not the group, of which another may come to lie at the same place in memory.
+    return (group.digest, table.oid, table.condition, *part)

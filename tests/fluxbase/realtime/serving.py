@@ -47,6 +47,11 @@ class Site:
             yield Client(opened)
 
 
+def read(text):
+    """JSON, with integers too long for Python as text."""
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 1000 else digits)
+
+
 class Client:
     """One socket; messages are taken by their type, others wait."""
 
@@ -64,7 +69,7 @@ class Client:
                 self.waiting.remove(message)
                 return message
         while True:
-            message = json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+            message = read(await asyncio.wait_for(self.socket.recv(), PATIENCE))
             if message["type"] in kinds:
                 return message
             self.waiting.append(message)
@@ -99,7 +104,7 @@ class Client:
         """The code and the reason with which the server closes."""
         with suppress(ConnectionClosed):
             while True:
-                self.waiting.append(json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE)))
+                self.waiting.append(read(await asyncio.wait_for(self.socket.recv(), PATIENCE)))
         return self.socket.close_code, self.socket.close_reason
 
 
