@@ -5,7 +5,8 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -82,20 +83,31 @@ _REDIS_DATABASES = 8  # the other eight are those of the browser tests
 _clones = iter(range(1_000_000))
 
 
-@pytest.fixture
-async def addresses(servers: EmbeddedServers, worker_id: str) -> AsyncIterator[Addresses]:
-    """A database of the test's own, cloned from the migrated template, and an emptied Redis database."""
+@asynccontextmanager
+async def cloned_database(servers: EmbeddedServers, name: str, worker_id: str) -> AsyncGenerator[Addresses]:
+    """A database cloned from the migrated template, and the Redis database of this worker."""
     number = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
-    name = f"test_{os.getpid()}_{next(_clones)}"
     await _execute(servers.owner_dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     owner = servers.owner_dsn.rpartition("/")[0] + "/" + name
     redis_url = servers.redis_url.rpartition("/")[0] + f"/{number % _REDIS_DATABASES}"
-    client = connect_redis(redis_url)
-    await client.flushdb()
-    await client.aclose()
     runtime = await ensure_runtime_role(owner, SECRET)
     yield Addresses(owner_dsn=owner, runtime_dsn=runtime, redis_url=redis_url, secret=SECRET)
     await _execute(servers.owner_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def empty_redis(url: str) -> None:
+    """Of limits, counters and whatever else a test before left."""
+    client = connect_redis(url)
+    await client.flushdb()
+    await client.aclose()
+
+
+@pytest.fixture
+async def addresses(servers: EmbeddedServers, worker_id: str) -> AsyncIterator[Addresses]:
+    """A database of the test's own, and an emptied Redis database."""
+    async with cloned_database(servers, f"test_{os.getpid()}_{next(_clones)}", worker_id) as cloned:
+        await empty_redis(cloned.redis_url)
+        yield cloned
 
 
 @pytest.fixture

@@ -1,19 +1,48 @@
 """An application whose objects lie in a folder of the test's own, two tenants, and an operator."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from fluxbase.auth import access_tokens
-from fluxbase.resources import Resources
+from fluxbase.embedded import EmbeddedServers
+from fluxbase.resources import Addresses, Resources
 
+from ...conftest import cloned_database, empty_redis
 from ..serving import PASSWORD, bearer, client_for
 
 STORAGE = "/api/v1/storage"
+
+
+_WIPE = """
+DELETE FROM storage.objects; DELETE FROM storage.buckets; DELETE FROM storage.blobs;
+DELETE FROM auth.users; DELETE FROM auth.service_keys;
+"""
+
+
+@pytest.fixture(scope="module")
+async def database_of_the_module(
+    servers: EmbeddedServers, worker_id: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Addresses]:
+    """Cloning takes longer than most tests of this room, so those of one module share a clone."""
+    async with cloned_database(servers, f"{request.module.__name__.rpartition('.')[2]}_{os.getpid()}", worker_id) as it:
+        yield it
+
+
+@pytest.fixture
+async def addresses(database_of_the_module: Addresses) -> Addresses:
+    """The module's database, without the rows of the test before. What a test changes in the schema stays."""
+    connection = await asyncpg.connect(database_of_the_module.owner_dsn)
+    await connection.execute(_WIPE)
+    await connection.close()
+    await empty_redis(database_of_the_module.redis_url)
+    return database_of_the_module
 
 
 @pytest.fixture
