@@ -70,4 +70,6 @@ class Attempt:
                     self._metrics.failed.labels(self.claim.name).inc()
                 logger.warning("job failed", seconds=seconds, error=error, final=status == "failed", stack=stack)
             case _:
+                if status == "failed":  # it was lost for the last time
+                    self._metrics.failed.labels(self.claim.name).inc()
                 logger.info("job stopped", seconds=seconds, status=status)

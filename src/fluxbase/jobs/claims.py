@@ -50,7 +50,7 @@ async def tell_progress(database: Database, claim: Claim, fraction: float, messa
 async def settle(database: Database, claim: Claim, function: Function, outcome: Outcome) -> str | None:
     """Store how an attempt ended, however long the database takes to come back; the job's status, None when lost.
 
-    What was lost is somebody else's by now, and theirs to record.
+    What was taken over is somebody else's by now, and theirs to record: the claim's number says so.
     """
     pause = _FIRST_PAUSE_SECONDS
     while True:
@@ -77,7 +77,8 @@ async def _write(connection: Connection, claim: Claim, function: Function, outco
         case Stopped(Stop.HANDED_BACK):
             return await connection.fetchval(SQL["hand_back"], claim.id, claim.claim)
         case Stopped():
-            return None
+            # Nobody else may be there to take it over: after an outage the first worker back finds itself alive.
+            return await connection.fetchval(SQL["lose_job"], claim.id, claim.claim)
 
 
 def _delay(function: Function, claim: Claim) -> float:

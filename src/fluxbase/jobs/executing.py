@@ -149,7 +149,7 @@ async def _in_thread(body: Callable[[Job], Any], job: Job) -> Any:
 
 
 async def _wait_for_thread(done: "asyncio.Future[Any]", job: Job) -> None:
-    if job.stop_reason in (Stop.CANCELLED, Stop.TIMED_OUT):
+    if job.stop_reason in (Stop.CANCELLED, Stop.TIMED_OUT, Stop.LOST):
         await asyncio.wait([done], timeout=_THREAD_GRACE_SECONDS)
     if done.done():
         done.exception()  # retrieved: it came too late to count

@@ -104,6 +104,25 @@ SET status = CASE WHEN cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelle
 WHERE id = $1 AND claim = $2 AND status = 'running'
 RETURNING status
 
+-- name: lose_job
+UPDATE jobs.jobs
+SET status = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+                  WHEN attempts < max_attempts THEN 'pending'
+                  ELSE 'failed' END,
+    error = CASE WHEN cancel_requested_at IS NULL THEN 'WorkerLost: its worker had to stop before it ended' END,
+    error_stack = NULL, scheduled_at = now()
+WHERE id = $1 AND claim = $2 AND status = 'running'
+RETURNING status
+
+-- name: hand_back_strays
+UPDATE jobs.jobs j
+SET status = CASE WHEN cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END, attempts = attempts - 1,
+    scheduled_at = now()
+WHERE worker_id = $1 AND status = 'running'
+  AND NOT EXISTS (SELECT FROM unnest($2::uuid[], $3::bigint[]) AS known (id, claim)
+                  WHERE (known.id, known.claim) = (j.id, j.claim))
+RETURNING id
+
 -- name: register_worker
 INSERT INTO jobs.workers (name, hostname, pid, concurrency, functions) VALUES ($1, $2, $3, $4, $5) RETURNING id
 

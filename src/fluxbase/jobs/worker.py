@@ -21,6 +21,7 @@ from fluxbase.jobs.model import Claim
 from fluxbase.jobs.repository import SQL, declare_functions
 from fluxbase.jobs.scheduling import declare_schedules, submit_due
 from fluxbase.monitoring.job_metrics import JobMetrics
+from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
@@ -70,7 +71,8 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.id: UUID | None = None
         self._attempts: dict[_Key, Attempt] = {}
-        self._strays: set[_Key] = set()
+        self._unsettled: set[_Key] = set()  # attempts that ended and could not be stored
+        self._has_strays = False  # a heartbeat saw claims of ours that nothing here works at
         self._awake = asyncio.Event()
         self._notified = False  # somebody else changed something, perhaps a job of ours
         self._last_beat = time.monotonic()
@@ -81,14 +83,23 @@ class Worker:
         """Work; leaving drains. The heart beats until the last job has ended."""
         listener = Listener(self._resources.addresses.runtime_dsn, CHANNEL, self._hear)
         await patiently("registering", self._register)
-        live = asyncio.create_task(self._live(), name="job worker's heart")
-        work = [asyncio.create_task(duty, name="job worker") for duty in (self._work(), listener.run())]
+        heartbeat = self._timing.heartbeat
+        life = [
+            asyncio.create_task(repeat("job worker's heart", self._beat, every_seconds=heartbeat)),
+            # Not part of the beat: one that hangs in a dead connection takes longer than the others wait.
+            asyncio.create_task(repeat("job worker's pulse", self._heed_silence, every_seconds=heartbeat / 4)),
+        ]
+        listening = asyncio.create_task(listener.run(), name="job worker's ears")
+        work = asyncio.create_task(self._work(), name="job worker")
         try:
             yield
         finally:
-            await _end(work)
+            self._draining = True
+            self._awake.set()
+            await asyncio.wait([work], timeout=_LAST_WORDS_SECONDS)  # one who is claiming ends with what he claimed
+            await _end([work, listening])
             await self._drain()
-            await _end([live])
+            await _end(life)
             await self._say("stopped")
 
     def _hear(self, _payload: str) -> None:
@@ -108,9 +119,11 @@ class Worker:
     # ── work ──
 
     async def _work(self) -> None:
-        while True:
+        while not self._draining:
             self._awake.clear()
             pause = await self._look()
+            if self._draining:
+                return
             with suppress(TimeoutError):  # the regular look
                 async with asyncio.timeout(pause):
                     await self._awake.wait()
@@ -124,6 +137,8 @@ class Worker:
             if self._notified and self._attempts:
                 await self._heed_stops()
             self._notified = False
+            if self._has_strays or self._unsettled:
+                await self._hand_back_strays()
             pause = await self._begin_what_is_due()
 
         if self.id is not None:
@@ -132,7 +147,7 @@ class Worker:
 
     async def _begin_what_is_due(self) -> float:
         """Claim and begin, as far as there is room; seconds until something is due that is known of."""
-        free = self._concurrency - len(self._attempts)
+        free = 0 if self._seems_dead else self._concurrency - len(self._attempts)
         seconds: float | None = None
         claims: list[Claim] = []
         async with self._resources.database.transaction() as connection:
@@ -156,22 +171,24 @@ class Worker:
         del self._attempts[attempt.key]
         self._awake.set()  # a place is free
         if not attempt.task.cancelled() and (error := attempt.task.exception()) is not None:
+            self._unsettled.add(attempt.key)
             logger.error("job could not be settled", job_id=str(attempt.claim.id), exc_info=error)
 
     # ── life ──
 
-    async def _live(self) -> None:
-        while True:
-            await patiently("its heartbeat", self._beat)
-            if time.monotonic() - self._last_beat > self._timing.dead_after:
-                # The others think that we are dead and take our jobs over: two must not run the same.
-                self._stop_all(Stop.LOST)
-            await asyncio.sleep(self._timing.heartbeat)
+    @property
+    def _seems_dead(self) -> bool:
+        return time.monotonic() - self._last_beat > self._timing.dead_after
+
+    async def _heed_silence(self) -> None:
+        if self._seems_dead:  # the others take our jobs over: two must not run the same
+            self._stop_all(Stop.LOST)
 
     async def _beat(self) -> None:
         if self.id is None and not self._draining:
             await self._register()
             self._awake.set()
+        asked = time.monotonic()
         async with self._resources.database.transaction() as connection:
             alive = await connection.fetchval(SQL["beat"], self.id)
         if alive is None:
@@ -179,8 +196,10 @@ class Worker:
             self._stop_all(Stop.LOST)
             self.id = None  # the next beat, which is not far, is that of another worker
             return
-        self._last_beat = time.monotonic()
-        await self._hand_back_strays(await self._heed_stops())
+        was_silent, self._last_beat = self._seems_dead, asked
+        await self._heed_stops()
+        if was_silent or self._has_strays or self._unsettled:
+            self._awake.set()
         await self._take_over()
 
     async def _take_over(self) -> None:
@@ -193,19 +212,28 @@ class Worker:
             if row["status"] == "failed":
                 self._metrics.failed.labels(row["name"]).inc()
 
-    async def _hand_back_strays(self, strays: set[_Key]) -> None:
-        """Hand back what two heartbeats found: a connection that is cut in COMMIT can claim without our knowing."""
-        for job_id, claim in strays & self._strays:
-            async with self._resources.database.transaction() as connection:
-                await connection.execute(SQL["hand_back"], job_id, claim)
-            logger.warning("job handed back", job_id=str(job_id))
-        self._strays = strays
+    async def _hand_back_strays(self) -> None:
+        """Let go of claims of ours that nothing works at: a connection that is cut in COMMIT claims unknown to us.
 
-    async def _heed_stops(self) -> set[_Key]:
-        """Stop the attempts that somebody cancelled, or that are not ours any more; what is ours and does not run."""
+        To be called only where nothing claims meanwhile. What never began does not count as an attempt; what began and
+        could not be stored does, or it would begin for ever.
+        """
+        jobs, claims = [key[0] for key in self._attempts], [key[1] for key in self._attempts]
+        unsettled = set(self._unsettled)
+        async with self._resources.database.transaction() as connection:
+            for job_id, claim in unsettled:
+                await connection.execute(SQL["lose_job"], job_id, claim)
+            rows = await connection.fetch(SQL["hand_back_strays"], self.id, jobs, claims)
+        self._unsettled -= unsettled
+        self._has_strays = False
+        for row in rows:
+            logger.warning("job handed back", job_id=str(row["id"]))
+
+    async def _heed_stops(self) -> None:
+        """Stop the attempts that somebody cancelled, or that are not ours any more; see what is ours and not begun."""
         begun = list(self._attempts.items())
         if self.id is None:
-            return set()
+            return
         async with self._resources.database.transaction() as connection:
             rows = await connection.fetch(SQL["own_claims"], self.id)
         ours = {(row["id"], row["claim"]): row["cancel_requested"] for row in rows}
@@ -214,7 +242,8 @@ class Worker:
                 attempt.stop(Stop.LOST)
             elif ours[key]:
                 attempt.stop(Stop.CANCELLED)
-        return ours.keys() - self._attempts.keys()
+        if ours.keys() - self._attempts.keys():
+            self._has_strays = True
 
     def _stop_all(self, reason: Stop) -> None:
         for attempt in self._attempts.values():
@@ -224,8 +253,8 @@ class Worker:
 
     async def _drain(self) -> None:
         """Let what runs end within the limit, and hand back the rest, as if it had not begun."""
-        self._draining = True
         await self._say("draining")
+        await patiently("handing back strays", self._hand_back_strays)
         await self._ended(self._timing.drain)
         self._stop_all(Stop.HANDED_BACK)
         await self._ended(_LAST_WORDS_SECONDS)

@@ -18,7 +18,8 @@ from fluxbase.monitoring.job_metrics import JobMetrics
 from fluxbase.resources import Resources
 
 # A worker that is woken, not one that looks: a test of waking must not pass because somebody looked anyway.
-QUICK = Timing(heartbeat=0.1, dead_after=1.0, look=60.0, drain=5.0)
+# Nor does it give itself up because the machine is busy: tests of death say themselves who is silent.
+QUICK = Timing(heartbeat=0.1, dead_after=60.0, look=60.0, drain=5.0)
 
 
 class Jobs:
@@ -54,14 +55,25 @@ class Jobs:
         assert job is not None
         return job
 
-    async def until(self, job_id: UUID, right: Callable[[StoredJob], bool], seconds: float = 15) -> StoredJob:
+    async def until(self, job_id: UUID, right: Callable[[StoredJob], bool], seconds: float = 30) -> StoredJob:
         async with asyncio.timeout(seconds):
             while not right(job := await self.find(job_id)):  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
                 await asyncio.sleep(0.01)
         return job
 
-    async def ended(self, job_id: UUID, seconds: float = 15) -> StoredJob:
-        return await self.until(job_id, lambda job: job.status.is_finished, seconds)
+    async def ended(self, job_id: UUID) -> StoredJob:
+        return await self.until(job_id, lambda job: job.status.is_finished)
+
+    async def beats(self, worker: Worker, times: int = 3) -> None:
+        """Wait until the heart of `worker` has beaten so often from now on."""
+        async with asyncio.timeout(30):
+            for _ in range(times):
+                last = await self._last_beat(worker)
+                while await self._last_beat(worker) == last:  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
+                    await asyncio.sleep(0.01)
+
+    async def _last_beat(self, worker: Worker) -> Any:
+        return await self.sql("SELECT last_heartbeat_at FROM jobs.workers WHERE id = $1", worker.id)
 
     async def sql(self, statement: str, *arguments: Any) -> Any:
         async with self.resources.database.transaction() as connection:

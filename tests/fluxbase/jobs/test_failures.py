@@ -1,6 +1,7 @@
 """Processes are killed, connections cut, hearts stop: every job ends, and none is recorded by who lost it."""
 
 import asyncio
+import math
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import pytest
 
 from fluxbase.jobs import Functions, Job, JobStatus
 from fluxbase.jobs.claims import claim_jobs, settle, tell_progress
+from fluxbase.jobs.context import Stop
 from fluxbase.jobs.errors import ClaimLostError
 from fluxbase.jobs.executing import Completed
-from fluxbase.jobs.worker import Timing
+from fluxbase.jobs.worker import Timing, Worker
 from fluxbase.resources import Addresses
 
 from . import worker_process
@@ -54,7 +56,7 @@ async def executions(jobs: Jobs, owner: Owner) -> Callable[[], Any]:
     return read
 
 
-async def until(true: Callable[[], Any], seconds: float = 20) -> None:
+async def until(true: Callable[[], Any], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
             await asyncio.sleep(0.02)
@@ -72,11 +74,12 @@ async def test_a_worker_that_is_killed_leaves_its_jobs_to_another(
             return running == 2 and len(await executions()) == 1
 
         await until(both_run)
-        await jobs.start(name="survivor")
-        await asyncio.sleep(1.3)  # longer than the dead are waited for: a living worker's jobs are not taken
+        await jobs.beats(await jobs.start(name="survivor"))  # it looked for the dead, and found none
         assert len(await executions()) == 1
         assert (await jobs.find(blocked)).attempts == 1
         worker.send_signal(signal.SIGKILL)
+        worker.wait(20)
+        await jobs.sql("UPDATE jobs.workers SET last_heartbeat_at = '-infinity' WHERE pid = $1", worker.pid)
         job = await jobs.ended(job_id)
     assert (job.status, job.result, job.attempts) == (JobStatus.COMPLETED, 2, 2)
     assert [row["attempt"] for row in await executions()] == [1, 2]
@@ -111,7 +114,10 @@ async def test_two_processes_do_two_hundred_jobs_once_each(
             return await jobs.sql("SELECT count(*) FROM jobs.workers WHERE status = 'active'") == 2
 
         await until(both_are_there)
-        await owner.execute("INSERT INTO jobs.jobs (name, payload) SELECT 'execute', '{}' FROM generate_series(1, 200)")
+        await owner.execute(
+            "INSERT INTO jobs.jobs (name, priority, payload) SELECT 'execute', (i <= 10)::int, "
+            "jsonb_build_object('processes', CASE WHEN i <= 10 THEN 2 END) FROM generate_series(1, 200) AS i"
+        )
 
         async def all_done() -> bool:
             return await jobs.sql("SELECT count(*) FROM jobs.jobs WHERE status = 'completed'") == 200
@@ -184,6 +190,25 @@ async def test_who_lost_a_claim_writes_nothing(jobs: Jobs) -> None:
     assert (await jobs.find(job_id)).result == "of the second"
 
 
+async def fall_silent(worker: Worker, jobs: Jobs | None = None) -> None:
+    """As if the last heartbeat of `worker`, which cannot beat now, were long ago: for itself, and for the others."""
+    stopped = asyncio.Event()
+    stop_all = worker._stop_all
+
+    def stop(reason: Stop) -> None:
+        stop_all(reason)
+        stopped.set()
+
+    worker._stop_all = stop
+    async with asyncio.timeout(30):
+        while not stopped.is_set():  # a beat that was under way may have ended meanwhile
+            worker._last_beat = -math.inf
+            await asyncio.sleep(0.01)
+    worker._stop_all = stop_all
+    if jobs is not None:
+        await jobs.sql("UPDATE jobs.workers SET last_heartbeat_at = '-infinity' WHERE id = $1", worker.id)
+
+
 async def test_a_worker_whose_heart_stops_stops_its_jobs_and_comes_back(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,24 +227,142 @@ async def test_a_worker_whose_heart_stops_stops_its_jobs_and_comes_back(
             running.remove(job.attempt)
         return "by the second"
 
-    ill = await jobs.start(name="ill", concurrency=1)
+    ill = jobs.worker(name="ill", concurrency=1)
+    beat, is_ill = ill._beat, False
+
+    async def beat_when_well() -> None:
+        if is_ill:
+            raise OSError("no route to host")
+        await beat()
+
+    monkeypatch.setattr(ill, "_beat", beat_when_well)
+    await jobs.stack.enter_async_context(ill.running())
     job_id = await jobs.submit("long")
     await jobs.until(job_id, lambda job: job.status is JobStatus.RUNNING)
-    first_id, beat = ill.id, ill._beat
-
-    async def no_beat() -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(ill, "_beat", no_beat)
+    first_id, is_ill = ill.id, True
     await jobs.start(name="well", concurrency=1)
+    await fall_silent(ill, jobs)
     job = await jobs.ended(job_id)
     assert (job.result, job.attempts, most) == ("by the second", 2, 1)
-    monkeypatch.setattr(ill, "_beat", beat)
+
+    async def declared_dead() -> bool:
+        return await jobs.sql("SELECT status FROM jobs.workers WHERE id = $1", first_id) == "stopped"
+
+    await until(declared_dead)
+    is_ill = False
 
     async def came_back() -> bool:
         return ill.id is not None and ill.id != first_id
 
     await until(came_back)
+
+
+async def test_an_only_worker_takes_up_its_own_jobs_after_an_outage(jobs: Jobs, owner: Owner) -> None:
+    """It is the first one back, so nobody declares it dead: what it stopped is under a living worker."""
+    runs: list[tuple[str, int]] = []
+    stopped = asyncio.Semaphore(0)
+
+    async def body(job: Job) -> str:
+        runs.append((job.name, job.attempt))
+        if job.attempt == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.release()
+        return "done"
+
+    jobs.functions.function("again", max_attempts=2)(body)
+    jobs.functions.function("once", max_attempts=1)(body)
+    worker = await jobs.start()
+    ids = [await jobs.submit(name) for name in ("again", "once")]
+    for job_id in ids:
+        await jobs.until(job_id, lambda job: job.status is JobStatus.RUNNING)
+    first_id = worker.id
+    await owner.execute("REVOKE USAGE ON SCHEMA jobs FROM service_role")
+    await fall_silent(worker)
+    async with asyncio.timeout(30):
+        for _ in ids:
+            await stopped.acquire()
+    await owner.execute("GRANT USAGE ON SCHEMA jobs TO service_role")
+    again, once = [await jobs.ended(job_id) for job_id in ids]
+    assert worker.id == first_id
+    assert (again.status, again.attempts, again.result) == (JobStatus.COMPLETED, 2, "done")
+    # At most once is at most once: it ran, so it is not begun again.
+    assert (once.status, once.attempts) == (JobStatus.FAILED, 1)
+    assert once.error is not None
+    assert once.error.startswith("WorkerLost")
+    assert sorted(runs) == [("again", 1), ("again", 2), ("once", 1)]
+
+
+async def test_a_heartbeat_that_hangs_does_not_keep_jobs_from_being_stopped(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = asyncio.Event()
+
+    @jobs.functions.function("long", max_attempts=1)
+    async def long(_job: Job) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    worker = jobs.worker()
+    monkeypatch.setattr(worker, "_beat", hang)
+    async with worker.running():
+        job_id = await jobs.submit("long")
+        await jobs.until(job_id, lambda job: job.status is JobStatus.RUNNING)
+        await fall_silent(worker)
+        async with asyncio.timeout(30):
+            await stopped.wait()
+        assert (await jobs.ended(job_id)).status is JobStatus.FAILED
+
+
+async def test_a_claim_that_was_cancelled_before_it_began_is_no_attempt(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker stops just when the database has committed a claim."""
+    committed = asyncio.Event()
+
+    @jobs.functions.function("once", max_attempts=1)
+    async def once(_job: Job) -> None: ...
+
+    worker = jobs.worker(timing=Timing(heartbeat=60, dead_after=120, look=60, drain=5))
+    begin_what_is_due = worker._begin_what_is_due
+
+    async def claim_and_hang() -> float:
+        monkeypatch.setattr(worker, "_begin", lambda _claim: None)
+        await begin_what_is_due()
+        committed.set()
+        return await asyncio.Event().wait() or 0.0
+
+    monkeypatch.setattr("fluxbase.jobs.worker._LAST_WORDS_SECONDS", 0.2)
+    job_id = await jobs.submit("once")
+    monkeypatch.setattr(worker, "_begin_what_is_due", claim_and_hang)
+    async with worker.running():
+        async with asyncio.timeout(20):
+            await committed.wait()
+        assert (await jobs.find(job_id)).attempts == 1
+    job = await jobs.find(job_id)
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+
+
+async def test_an_attempt_that_cannot_be_stored_counts(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    @jobs.functions.function("bad", max_attempts=2)
+    async def bad(job: Job) -> None:
+        runs.append(job.attempt)
+
+    async def broken(*_arguments: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("fluxbase.jobs.attempt.settle", broken)
+    await jobs.start()
+    job = await jobs.ended(await jobs.submit("bad"))
+    assert (job.status, job.attempts, runs) == (JobStatus.FAILED, 2, [1, 2])
 
 
 async def test_leaving_waits_for_jobs_and_hands_back_the_rest(jobs: Jobs) -> None:
@@ -235,12 +378,20 @@ async def test_leaving_waits_for_jobs_and_hands_back_the_rest(jobs: Jobs) -> Non
         began.release()
         await asyncio.Event().wait()
 
-    timing = Timing(heartbeat=0.1, dead_after=1.0, look=60.0, drain=0.3)
-    async with jobs.running(timing=timing):
+    worker = jobs.worker(timing=Timing(heartbeat=0.1, dead_after=60.0, look=60.0, drain=2.0))
+
+    async def go_on_when_it_drains() -> None:
+        while not worker._draining:  # noqa: ASYNC110 -- there is no event for it
+            await asyncio.sleep(0.01)
+        go_on.set()
+
+    later = asyncio.create_task(go_on_when_it_drains())
+    async with worker.running():
         ids = [await jobs.submit(name) for name in ("short", "endless")]
         for _ in ids:
             await began.acquire()
-        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        assert not go_on.is_set()
+    await later
     short_job, endless_job = [await jobs.find(job_id) for job_id in ids]
     assert short_job.status is JobStatus.COMPLETED
     assert (endless_job.status, endless_job.attempts) == (JobStatus.PENDING, 0)
@@ -269,7 +420,7 @@ async def test_jobs_are_cancelled_waiting_and_running(jobs: Jobs) -> None:
         job_id = await jobs.submit(name)
         await jobs.until(job_id, lambda job: job.status is JobStatus.RUNNING)
         await cancel(job_id)
-        job = await jobs.ended(job_id, seconds=5)
+        job = await jobs.ended(job_id)
         assert (job.status, job.attempts) == (JobStatus.CANCELLED, 1)
     assert ended.is_set()
 

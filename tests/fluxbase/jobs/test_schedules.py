@@ -27,7 +27,7 @@ async def test_two_workers_run_each_due_time_once(jobs: Jobs) -> None:
     jobs.functions.schedule("every-second", function="tick", cron=EVERY_SECOND)
     await jobs.start(name="one")
     await jobs.start(name="two")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         await enough.wait()
     rows = await jobs.sql(
         "SELECT array_agg(scheduled_at ORDER BY scheduled_at) FROM jobs.jobs WHERE schedule = 'every-second'"
