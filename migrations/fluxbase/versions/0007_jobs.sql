@@ -34,6 +34,7 @@ CREATE TABLE jobs.schedules (
     enabled     boolean NOT NULL DEFAULT true,
     next_run_at timestamptz NOT NULL,
     last_run_at timestamptz,            -- the due time that was run last
+    error       text,                   -- why it cannot run: its cron or time_zone is none
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now()
 );
@@ -99,6 +100,17 @@ BEGIN
 END $$;
 CREATE TRIGGER fluxbase_jobs_before_update BEFORE UPDATE ON jobs.jobs
     FOR EACH ROW EXECUTE FUNCTION jobs.before_update();
+
+-- Who repairs a schedule need not know that it was marked.
+CREATE FUNCTION jobs.before_schedule_update() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF (NEW.cron, NEW.time_zone) IS DISTINCT FROM (OLD.cron, OLD.time_zone) THEN
+        NEW.error := NULL;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fluxbase_schedules_before_update BEFORE UPDATE ON jobs.schedules
+    FOR EACH ROW EXECUTE FUNCTION jobs.before_schedule_update();
 
 -- Wakes the workers once a statement: there is something to begin, or something to stop.
 CREATE FUNCTION jobs.wake_workers() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$

@@ -13,10 +13,7 @@ def check(cron: str, time_zone: str) -> None:
     Raises:
         ValueError: With words that say which.
     """
-    try:
-        next(CronSim(cron, datetime(2024, 1, 1, tzinfo=_zone(time_zone))))
-    except (CronSimError, StopIteration) as error:
-        raise ValueError(f"{cron!r} is no cron expression (minute hour day month weekday): {error}") from error
+    _first(cron, datetime(2024, 1, 1, tzinfo=UTC), time_zone)
 
 
 def next_due(cron: str, time_zone: str, after: datetime) -> datetime:
@@ -24,15 +21,28 @@ def next_due(cron: str, time_zone: str, after: datetime) -> datetime:
 
     Hours and minutes are those of the zone's wall clock; where that jumps, what Debian's cron does is done: what falls
     into the missing hour runs once right after it, what falls into the repeated hour runs once.
+
+    Raises:
+        ValueError: `cron` or `time_zone` is none. What stands in the database anyone may have changed.
     """
-    return next(CronSim(cron, after.astimezone(_zone(time_zone)))).astimezone(UTC)
+    return _first(cron, after, time_zone)
 
 
 def latest_due(cron: str, time_zone: str, since: datetime, now: datetime) -> datetime:
-    """The last due time up to `now`, `since` being one: what is made up for after a time without workers."""
-    zone = _zone(time_zone)
-    latest = next(CronSim(cron, _after_this_second(now, zone), reverse=True)).astimezone(UTC)
+    """The last due time up to `now`, `since` being one: what is made up for after a time without workers.
+
+    Raises:
+        ValueError: `cron` or `time_zone` is none.
+    """
+    latest = _first(cron, _after_this_second(now, _zone(time_zone)), time_zone, reverse=True)
     return max(latest, since)
+
+
+def _first(cron: str, start: datetime, time_zone: str, *, reverse: bool = False) -> datetime:
+    try:
+        return next(CronSim(cron, start.astimezone(_zone(time_zone)), reverse=reverse)).astimezone(UTC)
+    except (CronSimError, StopIteration, OverflowError) as error:
+        raise ValueError(f"{cron!r} is no cron expression (minute hour day month weekday): {error}") from error
 
 
 def _after_this_second(now: datetime, zone: ZoneInfo) -> datetime:

@@ -23,6 +23,12 @@ class InvalidJobError(InvalidRequestError):
     code = "invalid_job"
 
 
+class UnreadableScheduleError(ConflictError):
+    """Somebody has given the schedule an expression or a time zone that is none."""
+
+    code = "unreadable_schedule"
+
+
 class JobFinishedError(ConflictError):
     """The job has ended already."""
 

@@ -70,7 +70,7 @@ RETURNING j.id, j.claim, j.name, j.payload, j.attempts AS attempt, j.max_attempt
 -- name: next_due_seconds
 SELECT extract(epoch FROM least(
     (SELECT min(scheduled_at) FROM jobs.jobs WHERE status = 'pending' AND scheduled_at > now() AND name = ANY($1::text[])),
-    (SELECT min(next_run_at) FROM jobs.schedules WHERE enabled AND function = ANY($1::text[]))
+    (SELECT min(next_run_at) FROM jobs.schedules WHERE enabled AND error IS NULL AND function = ANY($1::text[]))
 ) - now())::float8
 
 -- name: tell_progress
@@ -174,7 +174,7 @@ WHERE (s.function, s.cron, s.time_zone, s.payload)
 -- name: due_schedules
 SELECT name, function, cron, time_zone, payload, next_run_at, now() AS now
 FROM jobs.schedules
-WHERE enabled AND next_run_at <= now() AND function = ANY($1::text[])
+WHERE enabled AND error IS NULL AND next_run_at <= now() AND function = ANY($1::text[])
 ORDER BY next_run_at, name
 FOR UPDATE SKIP LOCKED
 
@@ -186,13 +186,16 @@ ON CONFLICT (name, user_id, idempotency_key) WHERE idempotency_key IS NOT NULL D
 -- name: advance_schedule
 UPDATE jobs.schedules SET last_run_at = $2, next_run_at = $3, updated_at = now() WHERE name = $1
 
+-- name: mark_schedule
+UPDATE jobs.schedules SET error = $2, updated_at = now() WHERE name = $1
+
 -- name: list_schedules
-SELECT name, function, cron, time_zone, payload, enabled, next_run_at, last_run_at
+SELECT name, function, cron, time_zone, payload, enabled, next_run_at, last_run_at, error
 FROM jobs.schedules ORDER BY name
 
 -- name: enable_schedule
 UPDATE jobs.schedules SET enabled = $2, next_run_at = coalesce($3, next_run_at), updated_at = now() WHERE name = $1
-RETURNING name, function, cron, time_zone, payload, enabled, next_run_at, last_run_at
+RETURNING name, function, cron, time_zone, payload, enabled, next_run_at, last_run_at, error
 
 -- name: find_schedule
 SELECT cron, time_zone, enabled, now() AS now FROM jobs.schedules WHERE name = $1 FOR UPDATE

@@ -8,6 +8,7 @@ import structlog
 
 from fluxbase.db import Connection
 from fluxbase.jobs.cron import latest_due, next_due
+from fluxbase.jobs.errors import UnreadableScheduleError
 from fluxbase.jobs.functions import Functions
 from fluxbase.jobs.repository import SQL
 
@@ -32,25 +33,30 @@ async def submit_due(connection: Connection, functions: Functions) -> int:
     """Submit a job for each schedule of a known function that is due; how many.
 
     Rows are locked and moved on in the transaction that submits, so a due time is nobody else's. Of several times that
-    passed while no worker was up, only the latest is made up for.
+    passed while no worker was up, only the latest is made up for. One that somebody has made unreadable is marked with
+    its error, once, and left alone until its expression or zone changes.
     """
-    rows = await connection.fetch(SQL["due_schedules"], functions.names)
-    for row in rows:
-        due = latest_due(row["cron"], row["time_zone"], row["next_run_at"], row["now"])
-        await connection.execute(
-            SQL["submit_scheduled"],
-            row["function"],
-            row["payload"],
-            functions[row["function"]].max_attempts,
-            due,
-            row["name"],
-            f"schedule {row['name']} {due.isoformat()}",
-        )
-        await connection.execute(
-            SQL["advance_schedule"], row["name"], due, next_due(row["cron"], row["time_zone"], row["now"])
-        )
-        logger.info("schedule due", schedule=row["name"], function=row["function"], due=due.isoformat())
-    return len(rows)
+    submitted = 0
+    for row in await connection.fetch(SQL["due_schedules"], functions.names):
+        try:
+            due = latest_due(row["cron"], row["time_zone"], row["next_run_at"], row["now"])
+            following = next_due(row["cron"], row["time_zone"], row["now"])
+        except ValueError as error:
+            await connection.execute(SQL["mark_schedule"], row["name"], str(error))
+            logger.error("schedule cannot be read", schedule=row["name"], error=str(error))  # noqa: TRY400 -- says all
+            continue
+        await _submit(connection, row, functions[row["function"]].max_attempts, due)
+        await connection.execute(SQL["advance_schedule"], row["name"], due, following)
+        submitted += 1
+    return submitted
+
+
+async def _submit(connection: Connection, row: Mapping[str, Any], max_attempts: int, due: datetime) -> None:
+    name, function = row["name"], row["function"]
+    await connection.execute(
+        SQL["submit_scheduled"], function, row["payload"], max_attempts, due, name, due.isoformat()
+    )
+    logger.info("schedule due", schedule=name, function=function, due=due.isoformat())
 
 
 async def list_schedules(connection: Connection) -> list[Mapping[str, Any]]:
@@ -59,11 +65,18 @@ async def list_schedules(connection: Connection) -> list[Mapping[str, Any]]:
 
 
 async def enable_schedule(connection: Connection, name: str, *, enabled: bool) -> Mapping[str, Any] | None:
-    """Let a schedule run, or not. What fell due while it was off is not made up for. None when there is none."""
+    """Let a schedule run, or not. What fell due while it was off is not made up for. None when there is none.
+
+    Raises:
+        UnreadableScheduleError: 409, its cron expression or time zone is none.
+    """
     found = await connection.fetchrow(SQL["find_schedule"], name)
     if found is None:
         return None
     again = enabled and not found["enabled"]
-    next_run_at = next_due(found["cron"], found["time_zone"], found["now"]) if again else None
+    try:
+        next_run_at = next_due(found["cron"], found["time_zone"], found["now"]) if again else None
+    except ValueError as error:
+        raise UnreadableScheduleError(f"The schedule {name} cannot run: {error}") from error
     row = await connection.fetchrow(SQL["enable_schedule"], name, enabled, next_run_at)
     return dict(row) if row else None

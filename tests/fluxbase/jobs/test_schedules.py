@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fluxbase.jobs import Functions, Job
+from fluxbase.jobs import Functions, Job, JobStatus
+from fluxbase.jobs.errors import UnreadableScheduleError
 from fluxbase.jobs.scheduling import declare_schedules, enable_schedule, submit_due
 
 from .conftest import Jobs
@@ -103,3 +104,39 @@ async def test_a_schedule_of_a_function_that_nobody_has_waits(jobs: Jobs) -> Non
         await declare_schedules(connection, gone, datetime.now(UTC) - timedelta(seconds=1))
         assert await submit_due(connection, jobs.functions) == 0
         assert await submit_due(connection, gone) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("cron", "nonsense"), ("cron", "0 0 30 2 *"), ("cron", ""), ("time_zone", "Mars/Olympus"), ("time_zone", "../x")],
+)
+async def test_a_schedule_that_cannot_be_read_is_marked_and_holds_up_nothing(
+    jobs: Jobs, column: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs.functions.function("f")(_nothing)
+    for name in ("bad", "good"):
+        jobs.functions.schedule(name, function="f", cron="0 3 * * *")
+    await jobs.start()
+    await jobs.sql(f"UPDATE jobs.schedules SET {column} = $1 WHERE name = 'bad'", value)
+    await jobs.sql("UPDATE jobs.schedules SET next_run_at = now() - interval '1 second'")
+    # Claiming goes on, and so does the other schedule.
+    assert (await jobs.ended(await jobs.submit("f"))).status is JobStatus.COMPLETED
+    assert await jobs.sql("SELECT count(*) FROM jobs.jobs WHERE schedule = 'good'") == 1
+    assert await jobs.sql("SELECT error FROM jobs.schedules WHERE name = 'good'") is None
+    assert value in await jobs.sql("SELECT error FROM jobs.schedules WHERE name = 'bad'")
+    assert caplog.text.count("schedule cannot be read") == 1
+    # Once repaired it runs, without being told.
+    await jobs.sql("UPDATE jobs.schedules SET cron = '0 4 * * *', time_zone = 'UTC' WHERE name = 'bad'")
+    async with jobs.resources.database.transaction() as connection:
+        assert await submit_due(connection, jobs.functions) == 1
+    assert await jobs.sql("SELECT error FROM jobs.schedules WHERE name = 'bad'") is None
+
+
+async def test_a_schedule_that_cannot_be_read_is_not_switched_on(jobs: Jobs) -> None:
+    jobs.functions.function("f")(_nothing)
+    jobs.functions.schedule("s", function="f", cron="0 3 * * *")
+    async with jobs.resources.database.transaction() as connection:
+        await declare_schedules(connection, jobs.functions, datetime.now(UTC))
+        await connection.execute("UPDATE jobs.schedules SET cron = 'nonsense', enabled = false")
+        with pytest.raises(UnreadableScheduleError, match="nonsense"):
+            await enable_schedule(connection, "s", enabled=True)
