@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import structlog
 
 from fluxbase.db import Connection
@@ -51,7 +52,7 @@ async def submit_due(connection: Connection, functions: Functions) -> int:
     return submitted
 
 
-async def _submit(connection: Connection, row: Mapping[str, Any], max_attempts: int, due: datetime) -> None:
+async def _submit(connection: Connection, row: asyncpg.Record, max_attempts: int, due: datetime) -> None:
     name, function = row["name"], row["function"]
     await connection.execute(
         SQL["submit_scheduled"], function, row["payload"], max_attempts, due, name, due.isoformat()
