@@ -175,16 +175,24 @@ async def test_without_a_password_a_code_turns_it_off(client, enrolled, ada, own
     assert done.json() == {"enabled": False}
 
 
-async def test_a_mailed_link_asks_for_it_too(mailing, client, enrolled, mailbox, deliver):
+@pytest.fixture
+async def confirmed(enrolled, owner) -> dict:
+    await owner.execute("UPDATE auth.users SET email_confirmed_at = now()")
+    return enrolled
+
+
+async def test_a_mailed_link_asks_for_it_too(mailing, client, confirmed, mailbox, deliver):
     await post(client, "magiclink", email="ada@example.com")
     await deliver()
     answer = await post(client, "magiclink/verify", token=mailbox.token)
     assert answer.json()["requires_2fa"] is True
-    second = await post(client, "2fa/verify", challenge=answer.json()["challenge"], code=await enrolled["phone"].code())
+    second = await post(
+        client, "2fa/verify", challenge=answer.json()["challenge"], code=await confirmed["phone"].code()
+    )
     assert access_tokens.verify(SECRET, second.json()["access_token"])["amr"] == ["magiclink", "totp"]
 
 
-async def test_the_plain_page_asks_for_it_too(mailing, client, enrolled, mailbox, deliver):
+async def test_the_plain_page_asks_for_it_too(mailing, client, confirmed, mailbox, deliver):
     await post(client, "magiclink", email="ada@example.com", redirect_to="/projects")
     await deliver()
     fields = {"type": "magiclink", "token": mailbox.token, "next": "/projects"}
@@ -195,7 +203,7 @@ async def test_the_plain_page_asks_for_it_too(mailing, client, enrolled, mailbox
     assert wrong.status_code == 401
     assert challenge in wrong.text
     assert "That code is wrong" in wrong.text
-    right = await client.post(f"{AUTH}/link", data={**fields, "code": await enrolled["phone"].code()})
+    right = await client.post(f"{AUTH}/link", data={**fields, "code": await confirmed["phone"].code()})
     assert (right.status_code, right.headers["location"]) == (303, "/projects")
     assert (await client.get(f"{AUTH}/user")).status_code == 200
 
@@ -209,7 +217,7 @@ async def test_after_the_installations_secret_changed_recovery_codes_still_open(
     assert right.status_code == 200
 
 
-async def test_a_password_reset_does_not_take_it_away(mailing, client, enrolled, mailbox, deliver):
+async def test_a_password_reset_does_not_take_it_away(mailing, client, confirmed, mailbox, deliver):
     await post(client, "password/reset", email="ada@example.com")
     await deliver()
     await post(client, "password/reset/confirm", token=mailbox.token, password="a quite different one")

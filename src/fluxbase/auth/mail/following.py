@@ -1,17 +1,16 @@
 """What opening a link or entering a code of a mail does."""
 
-from uuid import UUID
-
 from fluxbase.auth import emails, lockout, one_time, passwords, repository, signing_in
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.errors import InvalidCodeError
+from fluxbase.auth.mail.first_proof import confirm
 from fluxbase.auth.model import Client, Proof, SecondStep, SignedIn, User
 from fluxbase.auth.one_time import Purpose
 from fluxbase.db import Connection
 
 
 async def verify_email(accounts: Accounts, token: str, client: Client) -> None:
-    """Confirm an address.
+    """Confirm an address, and with it the password that was chosen when the account was made.
 
     Raises:
         InvalidCodeError: 401.
@@ -21,20 +20,14 @@ async def verify_email(accounts: Accounts, token: str, client: Client) -> None:
         await accounts.limit("link", client)
         async with accounts.database.transaction() as connection:
             holder = await one_time.spend(connection, token, Purpose.CONFIRMATION, accounts.now())
-            await _confirm(accounts, connection, holder.user_id, client)
-
-
-async def _confirm(accounts: Accounts, connection: Connection, user_id: UUID, client: Client) -> bool:
-    new = await repository.confirm_email(connection, user_id, accounts.now())
-    if new:
-        await repository.audit(connection, "user.email_confirmed", actor_id=user_id, ip=client.ip)
-    return new
+            await confirm(accounts, connection, holder.user_id, client, keep_password=True)
 
 
 async def reset_password(accounts: Accounts, token: str, new: str, client: Client) -> None:
     """Set a password by a link, end every session, and lift a lock.
 
-    The mailbox is proof enough for that, but not for the second factor, which is asked for at the next sign-in.
+    The mailbox is proof enough for that, but not for the second factor of an account whose address was confirmed
+    before: that is asked for at the next sign-in.
 
     Raises:
         WeakPasswordError: 400; the link stays good.
@@ -50,7 +43,7 @@ async def reset_password(accounts: Accounts, token: str, new: str, client: Clien
         async with accounts.database.transaction() as connection:
             await one_time.spend(connection, token, Purpose.RECOVERY, accounts.now())
             await repository.set_password(connection, holder.user_id, password_hash, accounts.now())
-            await _confirm(accounts, connection, holder.user_id, client)
+            await confirm(accounts, connection, holder.user_id, client, keep_password=True)
             await repository.delete_other_sessions(connection, holder.user_id, None)
             await lockout.forget(connection, holder.email)
             await repository.audit(connection, "user.password_reset", actor_id=holder.user_id, ip=client.ip)
@@ -98,8 +91,5 @@ async def sign_in_by_code(accounts: Accounts, *, email: str, code: str, client: 
 async def _came_by_mail(
     accounts: Accounts, connection: Connection, user: User, client: Client, method: str
 ) -> SignedIn | SecondStep:
-    first_proof = await _confirm(accounts, connection, user.id, client)
-    if first_proof and accounts.settings.email_confirmation:
-        # Whoever set that password never showed that the address is theirs: it may be somebody else's trap.
-        await repository.set_password(connection, user.id, None, accounts.now())
+    await confirm(accounts, connection, user.id, client, keep_password=False)
     return await signing_in.first_step_done(accounts, connection, user, client, Proof((method,)))

@@ -19,7 +19,7 @@ _TEXTS = {
     "confirmation": Text(
         "Confirm your e-mail address",
         "Somebody, hopefully you, made an account with this address. To confirm that it is yours, open",
-        "If it was not you, do nothing.",
+        "If it was not you, do nothing: whoever chose its password could use it.",
     ),
     "recovery": Text(
         "Set a new password",

@@ -18,3 +18,18 @@ UPDATE auth.mail_requests SET next_attempt_at = $2 WHERE id = $1;
 
 -- name: delete_mail_request
 DELETE FROM auth.mail_requests WHERE id = $1;
+
+-- name: drop_identities
+DELETE FROM auth.identities WHERE user_id = $1;
+
+-- name: drop_departures
+DELETE FROM auth.oauth_states WHERE link_user_id = $1;
+
+-- name: drop_factor
+DELETE FROM auth.totp_factors WHERE user_id = $1;
+
+-- name: drop_recovery_codes
+DELETE FROM auth.recovery_codes WHERE user_id = $1;
+
+-- name: drop_tokens
+DELETE FROM auth.one_time_tokens WHERE user_id = $1;
