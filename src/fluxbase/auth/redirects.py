@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+_SLASH = re.compile(r"[/\\]")
 _ODD = re.compile(r"[\x00-\x20\\\x7f]")
 
 
@@ -43,7 +44,8 @@ def _is_under(parts: SplitResult, base: str) -> bool:
         return False
     folder = above.path.rstrip("/")
     inside = not folder or parts.path == folder or parts.path.startswith(f"{folder}/")
-    return inside and ".." not in parts.path.split("/")
+    # Browsers take %2e for a dot here; other readers of an address, %2f and a backslash for a slash.
+    return inside and ".." not in _SLASH.split(unquote(parts.path))
 
 
 def with_query(target: str, **parameters: str) -> str:
