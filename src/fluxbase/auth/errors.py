@@ -69,6 +69,12 @@ class WeakPasswordError(InvalidRequestError):
     code = "weak_password"
 
 
+class InvalidMetadataError(InvalidRequestError):
+    """user_metadata cannot be stored."""
+
+    code = "invalid_metadata"
+
+
 class SignupRefusedError(PermissionDeniedError):
     """This installation takes no new accounts."""
 

@@ -5,13 +5,19 @@ from typing import Any
 
 from fluxbase.auth import passwords, proving, repository
 from fluxbase.auth.accounts import Accounts
+from fluxbase.auth.metadata import checked_metadata
 from fluxbase.auth.model import Client, User
 
 
 async def update_metadata(accounts: Accounts, user: User, metadata: Mapping[str, Any]) -> User:
-    """Replace what the user says of themselves; `app_metadata` is the operator's."""
+    """Replace what the user says of themselves; `app_metadata` is the operator's.
+
+    Raises:
+        InvalidMetadataError: 400.
+    """
+    checked = checked_metadata(metadata)
     async with accounts.database.transaction() as connection:
-        return await repository.set_metadata(connection, user.id, metadata, accounts.now())
+        return await repository.set_metadata(connection, user.id, checked, accounts.now())
 
 
 async def change_password(

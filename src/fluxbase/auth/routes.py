@@ -18,6 +18,7 @@ from fluxbase.auth.dependencies import (
     current_user,
 )
 from fluxbase.auth.mail.routes import router as mail_router
+from fluxbase.auth.metadata import checked_metadata
 from fluxbase.auth.providers.routes import router as providers_router
 from fluxbase.auth.responses import Redirect, Text, answer
 from fluxbase.auth.second_factor.routes import router as second_factor_router
@@ -168,6 +169,8 @@ async def read_user(user: CurrentUser) -> dict[str, Any]:
 async def update_user(request: Request, user: CurrentUser, body: UserPatch) -> dict[str, Any]:
     """The changed user. A new password ends every other session."""
     accounts = accounts_of(request)
+    if body.user_metadata is not None:
+        checked_metadata(body.user_metadata)  # before anything is changed
     if body.password is not None:
         await own_account.change_password(
             accounts,

@@ -8,6 +8,7 @@ from fluxbase.auth import emails, passwords, repository, sessions
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.errors import EmailExistsError, SignupRefusedError
 from fluxbase.auth.mail import requests as mail
+from fluxbase.auth.metadata import checked_metadata
 from fluxbase.auth.model import Client, ConfirmationNeeded, Proof, SignedIn
 from fluxbase.db import Connection
 from fluxbase.settings import SignupPolicy
@@ -46,7 +47,7 @@ async def sign_up(
     account: only its mail tells.
 
     Raises:
-        InvalidEmailError, WeakPasswordError, InvalidRedirectError: 400.
+        InvalidEmailError, WeakPasswordError, InvalidRedirectError, InvalidMetadataError: 400.
         SignupRefusedError: 403, the policy does not let this address in.
         EmailExistsError: 409.
         RateLimitError: 429.
@@ -56,11 +57,14 @@ async def sign_up(
         mail.require_allowed(accounts, redirect_to)
         address = emails.cleaned(email)
         passwords.check_strength(password, shortest=accounts.settings.password_min_length, email=address)
+        metadata = checked_metadata(user_metadata or {})
+        if accounts.settings.email_confirmation:
+            await mail.limit_to(accounts, address)
         password_hash = await passwords.hashed(password)
         async with accounts.database.transaction() as connection:
             await require_allowed(accounts, connection, address, invite_token)
             user = await repository.add_user(
-                connection, email=address, password_hash=password_hash, user_metadata=user_metadata or {}
+                connection, email=address, password_hash=password_hash, user_metadata=metadata
             )
             if user is not None:
                 await repository.audit(connection, "user.signup", actor_id=user.id, ip=client.ip, email=user.email)

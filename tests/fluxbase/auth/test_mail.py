@@ -201,6 +201,12 @@ async def test_the_first_sign_in_waits_for_the_confirmation(confirming, client, 
     assert len(mailbox.mails) == 1  # there is nothing to confirm any more
 
 
+async def test_signing_up_fills_no_mailbox_either(confirming, client):
+    answers = [(await sign_up(client)).status_code for _ in range(4)]
+    assert answers == [201, 201, 201, 429]
+    assert (await ask(client, "magiclink")).status_code == 429  # one limit for all that goes to one address
+
+
 async def test_signing_up_again_tells_only_the_mailbox(confirming, client, mailbox, deliver, owner):
     first = await sign_up(client)
     await deliver()

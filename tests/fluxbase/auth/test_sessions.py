@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from fluxbase.resources import utc_now
 
 from ..serving import PASSWORD, bearer, client_for
@@ -115,6 +117,20 @@ async def test_metadata_is_the_users_to_change(client, ada):
     answer = await client.patch(USER, headers=bearer(ada), json={"user_metadata": {"name": "Ada L."}})
     assert answer.json()["user_metadata"] == {"name": "Ada L."}
     assert (await client.get(USER, headers=bearer(ada))).json()["user_metadata"] == {"name": "Ada L."}
+
+
+@pytest.mark.parametrize(("metadata", "said"), [({"x": "y" * 16400}, "16384"), ({"x": "a\0b"}, "NUL")])
+async def test_metadata_that_no_token_could_carry_is_refused(client, ada, owner, metadata, said):
+    body = {"user_metadata": metadata, "password": "a quite different one", "current_password": PASSWORD}
+    changed = await client.patch("/api/v1/auth/user", headers=bearer(ada), json=body)
+    body = {"email": "ben@example.com", "password": PASSWORD, "user_metadata": metadata}
+    made = await client.post("/api/v1/auth/signup", json=body)
+    for answer in (changed, made):
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_METADATA")
+        assert said in answer.json()["message"]
+    assert await owner.fetchval("SELECT count(*) FROM auth.users") == 1
+    sign_in = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await client.post("/api/v1/auth/signin", json=sign_in)).status_code == 200  # nothing was changed
 
 
 async def test_an_account_is_deleted_by_its_password_only(client, ada, owner):

@@ -31,9 +31,18 @@ async def ask(
         raise MailNotConfiguredError
     address = emails.cleaned(email)
     await accounts.limit("mail", client)
-    await accounts.limiter.check("mail to", address.lower(), per_minute=_MAILS_PER_MINUTE)
+    await limit_to(accounts, address)
     async with accounts.database.transaction() as connection:
         await add(accounts, connection, purpose, address, redirect_to)
+
+
+async def limit_to(accounts: Accounts, address: str) -> None:
+    """Count a mail to an address.
+
+    Raises:
+        RateLimitError: 429.
+    """
+    await accounts.limiter.check("mail to", address.lower(), per_minute=_MAILS_PER_MINUTE)
 
 
 async def add(
