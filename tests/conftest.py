@@ -128,6 +128,11 @@ async def owner(addresses: Addresses) -> AsyncIterator["asyncpg.Connection[async
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> FlakeGuardSettings:
     """Settings as in a clone, whatever the environment and `.env` of the machine say."""
+    return settings_of_a_clone(monkeypatch)
+
+
+def settings_of_a_clone(monkeypatch: pytest.MonkeyPatch) -> FlakeGuardSettings:
+    """The same for fixtures that live longer than a test."""
     for variable in [name for name in os.environ if name.startswith(("FG_", "FLUXBASE_"))]:
         monkeypatch.delenv(variable)
     return FlakeGuardSettings(_env_file=None, public_url="http://testserver", jwt_secret=SECRET)

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from flakeguard.settings import FlakeGuardSettings
 from fluxbase.auth import access_tokens
 from fluxbase.embedded import EmbeddedServers
-from fluxbase.resources import Addresses, Resources
+from fluxbase.resources import Addresses, Resources, open_resources
 
-from ...conftest import cloned_database, empty_redis
-from ..serving import PASSWORD, bearer, client_for
+from ...conftest import cloned_database, empty_redis, settings_of_a_clone
+from ..serving import PASSWORD, bearer, client_for, make_app
 
 STORAGE = "/api/v1/storage"
 
@@ -43,6 +44,32 @@ async def addresses(database_of_the_module: Addresses) -> Addresses:
     await connection.close()
     await empty_redis(database_of_the_module.redis_url)
     return database_of_the_module
+
+
+@pytest.fixture(scope="module")
+async def app_of_the_module(database_of_the_module: Addresses) -> AsyncIterator[FastAPI]:
+    """FastAPI puts the routes of an application together at its first request, which takes a tenth of a second."""
+    async with open_resources(database_of_the_module, application_name="tests", max_connections=8) as opened:
+        with pytest.MonkeyPatch.context() as patch:
+            yield make_app(settings_of_a_clone(patch), opened)
+
+
+@pytest.fixture
+def resources(app_of_the_module: FastAPI, addresses: Addresses) -> Resources:
+    """The module's, on a database that is empty."""
+    return app_of_the_module.state.resources
+
+
+@pytest.fixture
+def app(app_of_the_module: FastAPI, resources: Resources, settings: FlakeGuardSettings, folder: Path) -> FastAPI:
+    """The module's, with a store that is the test's own."""
+    use_store(app_of_the_module, settings.model_copy(update={"storage_local_path": folder}))
+    return app_of_the_module
+
+
+def use_store(app: FastAPI, settings: FlakeGuardSettings) -> None:
+    """Let `app` store where `settings` say from now on."""
+    app.state.settings, app.state.blobs = settings, None
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fluxbase.settings import StorageProvider
 from fluxbase.storage import clean, storage_health
 from fluxbase.storage.blobs import open_store
 
-from ..serving import make_app
+from .conftest import use_store
 
 LARGE = os.urandom(11 * 1024 * 1024)  # three parts
 
@@ -40,8 +40,9 @@ def s3(endpoint):
 
 
 @pytest.fixture
-def app(settings, resources, endpoint, s3):
-    return make_app(settings.model_copy(update=_of(endpoint)), resources)
+def app(app, settings, endpoint, s3):
+    use_store(app, settings.model_copy(update=_of(endpoint)))
+    return app
 
 
 def _of(endpoint: str) -> dict:
