@@ -11,7 +11,6 @@ from fluxbase.errors import InvalidRequestError, PermissionDeniedError
 from fluxbase.http.problem import problem_of
 from fluxbase.realtime import protocol
 from fluxbase.realtime.connection import Connection
-from fluxbase.realtime.errors import NotJoinedError
 from fluxbase.realtime.presence import state_text
 from fluxbase.realtime.protocol import (
     Envelope,
@@ -107,10 +106,12 @@ class Answering:
             self._connection.deliver(state)
 
     async def _unsubscribe(self, channel: str, subscription: str | None, ref: str | int | None) -> None:
-        self._realtime.subscribing.leave(self._connection, channel, subscription)
-        if subscription is None:
+        if subscription is not None:
+            self._realtime.subscribing.end(self._connection, channel, subscription)
+        else:
+            self._realtime.subscribing.require_member(self._connection, channel)
             self._own.discard(channel)
-            await self._realtime.publish_change(self._realtime.presence.untrack(self._connection.id, channel))
+            await self._realtime.leave(self._connection, channel)
         self._connection.send(protocol.ack(ref, channel))
 
     async def _broadcast(self, request: SendBroadcast, ref: str | int | None) -> None:
@@ -132,9 +133,9 @@ class Answering:
 
     async def _may_send(self, channel: str) -> None:
         self._connection.caller.require("realtime:write")
-        if not self._realtime.hub.is_member(self._connection, channel):
-            raise NotJoinedError(f"Subscribe to {channel} first.")
+        self._realtime.subscribing.require_member(self._connection, channel)
         await self._realtime.subscribing.check(self._connection.caller, channel, to_send=True)
+        self._realtime.subscribing.require_member(self._connection, channel)  # still, after having waited
 
     async def _renew(self, token: str, ref: str | int | None) -> None:
         before = self._connection.caller
@@ -145,7 +146,10 @@ class Answering:
         self._realtime.registry.change_user(self._connection.user, _user(caller))
         self._connection.caller = caller
         self._realtime.hub.change_group(self._connection, self._realtime.hub.groups.of(caller.claims))
-        self._realtime.watch.expel_refused(self._connection)
+        await self._realtime.watch.expel_refused(self._connection)
+        await self._realtime.publish_change(
+            self._realtime.presence.identify(self._connection.id, self._connection.user)
+        )
         self._connection.send(protocol.ack(ref))
 
 

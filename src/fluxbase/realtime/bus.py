@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from fluxbase.realtime.errors import BusDownError
+from fluxbase.repeating import repeat
 from fluxbase.resources import Addresses
 
 logger = structlog.get_logger(__name__)
@@ -19,6 +20,8 @@ type Message = Mapping[str, Any]
 type Hear = Callable[[str, Message], Awaitable[None] | None]
 
 _POLL_SECONDS = 5.0
+_MOST_UNANSWERED = 2
+"""Pings; after the time of another one the connection is given up."""
 _PATIENCE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 
@@ -31,8 +34,9 @@ def bus_name(addresses: Addresses) -> str:
 class Bus:
     """One process' end. `hear` gets every other process' messages, with the sender's id."""
 
-    def __init__(self, redis: Redis, name: str, hear: Hear) -> None:
+    def __init__(self, redis: Redis, name: str, hear: Hear, poll_seconds: float = _POLL_SECONDS) -> None:
         self.process = uuid4().hex
+        self.poll_seconds = poll_seconds
         self._redis = redis
         self._name = name
         self._hear = hear
@@ -54,29 +58,41 @@ class Bus:
 
     async def run(self) -> None:
         """Listen until cancelled; comes back by itself when Redis does."""
-        while True:
-            try:
-                await self._listen()
-            except (RedisError, OSError, TimeoutError) as error:
-                logger.warning("connection closed", channel=self._name, error=f"{type(error).__name__}: {error}")
+        await repeat("realtime bus", self._listen_once, every_seconds=_RETRY_SECONDS)
+
+    async def _listen_once(self) -> None:
+        try:
+            await self._listen()
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.warning("connection closed", channel=self._name, error=f"{type(error).__name__}: {error}")
+        finally:
             self.connected.clear()
-            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _listen(self) -> None:
         async with self._redis.pubsub() as subscription:  # pyright: ignore[reportUnknownMemberType] -- redis-py's kwargs are untyped
             await subscription.subscribe(self._name)  # pyright: ignore[reportUnknownMemberType] -- the same
+            unanswered = 0
             while True:
-                message: dict[str, Any] | None = await subscription.get_message(timeout=_POLL_SECONDS)  # pyright: ignore[reportUnknownVariableType] -- the same
+                message: dict[str, Any] | None = await subscription.get_message(timeout=self.poll_seconds)  # pyright: ignore[reportUnknownVariableType] -- the same
                 if message is None:
-                    await subscription.ping()  # pyright: ignore[reportUnknownMemberType] -- the same; finds out that the other end is gone
-                elif message["type"] == "subscribe":
+                    if unanswered == _MOST_UNANSWERED:
+                        raise TimeoutError("Redis does not answer")
+                    unanswered += 1
+                    await subscription.ping()  # pyright: ignore[reportUnknownMemberType] -- the same; a pong is a message too
+                    continue
+                unanswered = 0
+                if message["type"] == "subscribe":
                     self.connected.set()
                 elif message["type"] == "message":
                     await self._take(message["data"])
 
     async def _take(self, text: str) -> None:
-        message = json.loads(text)
-        if message["from"] != self.process:
-            outcome = self._hear(message["from"], message)
-            if outcome is not None:
-                await outcome
+        """Hear a message. One that is malformed, a newer version's perhaps, must not end the listening."""
+        try:
+            message = json.loads(text)
+            if message["from"] != self.process:
+                outcome = self._hear(message["from"], message)
+                if outcome is not None:
+                    await outcome
+        except Exception:
+            logger.exception("message of another process not understood", length=len(text))

@@ -16,7 +16,7 @@ from fluxbase.realtime.errors import ChannelRefusedError, InvalidMessageError
 INTERNAL = "internal:"
 PRIVATE = "private:"
 _OWN = re.compile(r"user:([^:]+)(?::.*)?", re.DOTALL)
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 
 
 class Access(StrEnum):

@@ -12,6 +12,8 @@ import asyncio
 import asyncpg
 import structlog
 
+from fluxbase.db import OUTAGES
+
 logger = structlog.get_logger(__name__)
 
 CHANNEL = "fluxbase_changes"
@@ -19,7 +21,6 @@ _LIE_DOWN = "SELECT pg_advisory_lock_shared(1718383992, 1)"  # the numbers of re
 _STAND_UP = "SELECT pg_advisory_unlock_shared(1718383992, 1)"
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 5.0
 _PATIENCE_SECONDS = 5.0
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 class Doorbell:
@@ -43,7 +44,7 @@ class Doorbell:
             try:
                 await self._listen_once()
                 delay = _FIRST_DELAY_SECONDS
-            except _LOST as error:
+            except OUTAGES as error:
                 logger.warning("connection closed", channel=CHANNEL, error=str(error), retry_seconds=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
@@ -81,7 +82,7 @@ class Doorbell:
             return
         try:
             await connection.execute(statement)
-        except _LOST as error:
+        except OUTAGES as error:
             logger.warning("connection closed", channel=CHANNEL, error=str(error))
             connection.terminate()
         else:

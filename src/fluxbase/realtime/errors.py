@@ -1,5 +1,8 @@
 """What realtime refuses, and how it says so."""
 
+import json
+from typing import Any
+
 from fluxbase.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, UnavailableError
 
 
@@ -13,6 +16,21 @@ class InvalidMessageError(InvalidRequestError):
     """The message is not one of the protocol."""
 
     code = "invalid_message"
+
+
+def as_json(value: Any) -> str:
+    """`value` as JSON text, to be handed on.
+
+    Raises:
+        InvalidMessageError: There is a number in it that JSON has not (Python reads NaN and 1e999), or it
+            is nested too deeply.
+    """
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise InvalidMessageError("NaN and infinite numbers are no JSON.") from error
+    except RecursionError as error:
+        raise InvalidMessageError("The message is nested too deeply.") from error
 
 
 class TableNotLiveError(NotFoundError):

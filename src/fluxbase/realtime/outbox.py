@@ -1,6 +1,7 @@
 """What waits to be sent to one client. Bounded: a client that never reads must not fill our memory."""
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -32,10 +33,11 @@ class Outbox:
 
     def put(self, message: str) -> bool:
         """Add a message; False when there is no room for it."""
-        if self._is_full(len(message)):
+        size = sys.getsizeof(message)  # of memory, which is up to four bytes a character
+        if self._is_full(size):
             return False
         self._waiting.append(message)
-        self._bytes += len(message)
+        self._bytes += size
         if len(self._waiting) >= self._threshold and self.slow_since is None:
             self.slow_since = self._clock()
         if self._task is None:
@@ -53,7 +55,7 @@ class Outbox:
         try:
             while self._waiting:
                 message = self._waiting.popleft()
-                self._bytes -= len(message)
+                self._bytes -= sys.getsizeof(message)
                 await self._send(message)
                 if len(self._waiting) < self._threshold:
                     self.slow_since = None

@@ -10,10 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fluxbase.errors import InvalidRequestError
+from fluxbase.realtime.errors import as_json
 from fluxbase.realtime.events import PresenceDiff, Presences, PresenceState
 
 BEAT_SECONDS = 5.0
 LOST_AFTER_SECONDS = 3 * BEAT_SECONDS
+MAX_KEY_CHARACTERS = 200
+MAX_PLACES = 100
+"""Of one connection."""
 
 type Place = tuple[str, str, str]
 """Channel, key, and the id of who tracks it: one person may be there with several tabs."""
@@ -42,6 +47,7 @@ class Presence:
         self._clock = clock
         self._version = 0
         self._own: dict[Place, str] = {}
+        self._places: dict[str, set[Place]] = {}
         self._others: dict[str, _Process] = {}
 
     def state(self, channel: str) -> PresenceState:
@@ -54,21 +60,39 @@ class Presence:
         return PresenceState(channel, {key: tuple(states) for key, states in found.items()})
 
     def track(self, channel: str, key: str, who: str, state: str) -> Change:
-        """Somebody here is in a channel, with `state` (JSON text), or has another state now."""
-        return self._set({(channel, key, who): state}, ())
+        """Somebody here is in a channel, with `state` (JSON text), or has another state now.
+
+        Raises:
+            InvalidRequestError: The key is too long, or they are in as many places as one may be.
+        """
+        place, mine = (channel, key, who), self._places.get(who, set())
+        if len(key) > MAX_KEY_CHARACTERS:
+            raise InvalidRequestError(f"A key has at most {MAX_KEY_CHARACTERS} characters.")
+        if len(mine) >= MAX_PLACES and place not in mine:
+            raise InvalidRequestError(f"A connection tracks at most {MAX_PLACES} presences.")
+        return self._set({place: state}, ())
+
+    def identify(self, who: str, user_id: str | None) -> Change:
+        """Somebody here is another user now: what they track says so."""
+        mine = self._places.get(who, ())
+        return self._set({place: state_text(json.loads(self._own[place])["state"], user_id) for place in mine}, ())
 
     def untrack(self, who: str, channel: str | None = None, key: str | None = None) -> Change:
         """Somebody here is no longer there: under `key` or any, in `channel` or any."""
-        gone = [
-            place for place in self._own if place[2] == who and channel in (None, place[0]) and key in (None, place[1])
-        ]
-        return self._set({}, gone)
+        mine = self._places.get(who, ())
+        return self._set({}, [one for one in mine if channel in (None, one[0]) and key in (None, one[1])])
 
     def _set(self, joins: Mapping[Place, str], leaves: Iterable[Place]) -> Change:
-        left = {place: self._own.pop(place) for place in leaves if place in self._own}
+        left = {place: self._own.pop(place) for place in leaves}
+        for place in left:
+            self._places[place[2]].discard(place)
+            if not self._places[place[2]]:
+                del self._places[place[2]]
         came = {place: state for place, state in joins.items() if self._own.get(place) != state}
         left |= {place: self._own[place] for place in came if place in self._own}
         self._own.update(came)
+        for place in came:
+            self._places.setdefault(place[2], set()).add(place)
         if not left and not came:
             return Change((), None)
         self._version += 1
@@ -158,4 +182,4 @@ def _by_key(channel: str, entries: Mapping[Place, str]) -> Presences:
 
 def state_text(state: Any, user_id: str | None) -> str:
     """A tracked state as JSON text, with who it really is: the key is the client's to choose, this is not."""
-    return json.dumps({"state": state, "user_id": user_id})
+    return as_json({"state": state, "user_id": user_id})

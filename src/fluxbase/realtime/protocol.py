@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from fluxbase.realtime.errors import InvalidMessageError
+from fluxbase.realtime.errors import InvalidMessageError, as_json
 from fluxbase.realtime.events import (
     Broadcast,
     BulkChanged,
@@ -143,7 +143,7 @@ def _request(fields: _Fields) -> Request:
         case "unsubscribe":
             return Unsubscribe(fields.text("channel"), fields.optional("subscription_id"))
         case "broadcast":
-            return SendBroadcast(fields.text("channel"), fields.text("event"), json.dumps(fields.found.get("payload")))
+            return SendBroadcast(fields.text("channel"), fields.text("event"), as_json(fields.found.get("payload")))
         case "presence":
             return _presence(fields)
         case "access_token":
@@ -192,6 +192,20 @@ def error(code: str, message: str, ref: str | int | None = None, channel: str | 
 
 def _unless_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+class Encoder:
+    """`encode`, once for an event that goes to many members one after another."""
+
+    def __init__(self) -> None:
+        self._event: Event | None = None
+        self._text = ""
+
+    def __call__(self, event: Event) -> str:
+        """The event as the client gets it."""
+        if event is not self._event:
+            self._event, self._text = event, encode(event)
+        return self._text
 
 
 def encode(event: Event) -> str:

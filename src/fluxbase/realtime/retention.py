@@ -1,15 +1,11 @@
 """Old changes are deleted: in small batches, by one process at a time, and none that a reader may still have to see."""
 
-import asyncio
 import time
 from collections import deque
 
-import structlog
-
 from fluxbase.db import SERVICE, Database
 from fluxbase.realtime.tables import SQL
-
-logger = structlog.get_logger(__name__)
+from fluxbase.repeating import repeat
 
 RETENTION_SECONDS = 600.0
 """How long a process may be away from the database without missing changes."""
@@ -30,12 +26,7 @@ class Retention:
 
     async def run(self) -> None:
         """Clean until cancelled."""
-        while True:
-            try:
-                await self.clean(time.monotonic())
-            except Exception as error:  # noqa: BLE001 -- the next round deletes what this one did not
-                logger.warning("old changes not deleted", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(_EVERY_SECONDS)
+        await repeat("realtime retention", lambda: self.clean(time.monotonic()), every_seconds=_EVERY_SECONDS)
 
     async def clean(self, now: float) -> int:
         """Delete what is old at `now` (seconds of one clock), and return how many rows that were."""

@@ -1,6 +1,5 @@
 """The socket, and what is asked of realtime by HTTP."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from fluxbase.auth.callers import Caller, caller_of
 from fluxbase.db import SERVICE, Database
 from fluxbase.errors import NotAuthenticatedError
-from fluxbase.realtime.errors import TableNotLiveError
+from fluxbase.realtime.errors import TableNotLiveError, as_json
 from fluxbase.realtime.service import Realtime, realtime_of
 from fluxbase.realtime.socket import realtime_socket
 from fluxbase.realtime.tables import EVENTS, EnabledTable, enabled_tables, list_enabled, set_events
@@ -74,7 +73,7 @@ async def broadcast(request: Request, caller: Somebody, message: Annotated[Messa
     realtime = realtime_of(request)
     await realtime.assure(caller)
     await realtime.subscribing.check(caller, message.channel, to_send=True)
-    await realtime.broadcast(message.channel, message.event, json.dumps(message.payload))
+    await realtime.broadcast(message.channel, message.event, as_json(message.payload))
     return {"status": "accepted"}
 
 

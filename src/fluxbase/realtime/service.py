@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from fluxbase.realtime.errors import BusDownError
 from fluxbase.realtime.events import Broadcast, PresenceDiff
 from fluxbase.realtime.hub import Hub
 from fluxbase.realtime.presence import BEAT_SECONDS, Change, Presence
+from fluxbase.realtime.protocol import Encoder
 from fluxbase.realtime.reader import Reader
 from fluxbase.realtime.registry import Registry
 from fluxbase.realtime.retention import Retention
@@ -25,6 +26,7 @@ from fluxbase.realtime.subscribing import Subscribing
 from fluxbase.realtime.tables import Tables
 from fluxbase.realtime.visibility import RightsCache, Visibility
 from fluxbase.realtime.watching import Watch
+from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -38,6 +40,7 @@ class Realtime:
         self.settings = settings
         self.metrics = metrics
         self.hub = Hub()
+        self.encode = Encoder()
         self.registry = Registry(settings)
         self.cache = RightsCache(settings.realtime_rls_cache_size, ttl)
         self.tables = Tables(resources.database, ttl_seconds=ttl)
@@ -48,14 +51,14 @@ class Realtime:
         self.bus = Bus(resources.redis, bus_name(resources.addresses), self._hear)
         self.presence = Presence(self.bus.process)
         self.retention = Retention(resources.database)
-        self.watch = Watch(resources, settings, self.registry, self.hub, self.subscribing)
+        self.watch = Watch(resources, settings, self.registry, self.subscribing, self.leave)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Follow the database and the other processes while the block lasts; then close every connection."""
         await self.reader.start()
         watching = (self.watch.run(), self.watch.listen_for_sessions(), self.watch.listen_for_keys())
-        jobs = (self.bus.run(), self._beat(), self.retention.run(), *watching)
+        jobs = (self.bus.run(), repeat("realtime beats", self._beat, every_seconds=0), self.retention.run(), *watching)
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             yield
@@ -87,6 +90,12 @@ class Realtime:
         for channel in tuple(connection.channels):
             self.hub.leave(connection, channel)
         return self.presence.untrack(connection.id)
+
+    async def leave(self, connection: Connection, channel: str) -> None:
+        """A connection leaves a channel: out of the hub, and no longer present there for anybody."""
+        connection.channels.discard(channel)
+        self.hub.leave(connection, channel)
+        await self.publish_change(self.presence.untrack(connection.id, channel))
 
     async def broadcast(self, channel: str, event: str, payload: str, *, but: Connection | None = None) -> None:
         """Send `payload` (JSON text) to a channel, in every process.
@@ -159,17 +168,14 @@ class Realtime:
             return  # logged there; the next beat asks again
 
     async def _beat(self) -> None:
-        while True:
-            if self.bus.connected.is_set():
-                await self.tell(self.presence.drop_silent())
-                await self._quietly(self.presence.beat())
-            else:
-                self.presence.forgive()
-            try:
-                async with asyncio.timeout(BEAT_SECONDS):
-                    await self._reconnected()
-            except TimeoutError:
-                pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_SECONDS):
+                await self._reconnected()
+        if self.bus.connected.is_set():
+            await self.tell(self.presence.drop_silent())
+            await self._quietly(self.presence.beat())
+        else:
+            self.presence.forgive()
 
     async def _reconnected(self) -> None:
         """Return when the bus comes back: the first beat should not be late."""

@@ -72,7 +72,7 @@ class Client:
             realtime.hub.groups.of(caller.claims),
             client_address(websocket) or "",
             outbox,
-            encode=protocol.encode,
+            encode=realtime.encode,
             close=self._close,
         )
 

@@ -94,24 +94,29 @@ class Subscribing:
     async def _table(self, role: str, request: TableRequest) -> LiveTable:
         for fresh in (False, True):  # it may have gone live since somebody asked last
             table = await self._tables.find(role, request.schema, request.table, fresh=fresh)
-            if table is not None and table.events & request.events and table.condition != "false":
+            if table is None:
+                break  # nobody knew it, so this was fresh
+            if table.events & request.events and table.condition != "false":
                 return table
         raise TableNotLiveError(
             f"The table {request.schema}.{request.table} does not exist, is not yours to read, or is not live."
         )
 
-    def leave(self, connection: Connection, channel: str, subscription_id: str | None = None) -> None:
-        """Leave a channel, or end one of its subscriptions.
+    def require_member(self, connection: Connection, channel: str) -> None:
+        """Make sure that a connection is in a channel.
+
+        Raises:
+            NotJoinedError: It is not.
+        """
+        if not self._hub.is_member(connection, channel):
+            raise NotJoinedError(f"Subscribe to {channel} first.")
+
+    def end(self, connection: Connection, channel: str, subscription_id: str) -> None:
+        """End one subscription; its channel stays joined.
 
         Raises:
             NotJoinedError: There is no such thing.
         """
-        if not self._hub.is_member(connection, channel):
-            raise NotJoinedError(f"You are not in the channel {channel}.")
-        if subscription_id is None:
-            connection.channels.discard(channel)
-            self._hub.leave(connection, channel)
-            return
         for one in self._hub.subscriptions_of(connection):
             if one.id == subscription_id and one.channel == channel:
                 self._hub.unsubscribe(one)

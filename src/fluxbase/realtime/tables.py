@@ -1,6 +1,7 @@
 """Tables that go live, and what a role may read of them."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from fluxbase.realtime.filters import Kind, kind_of
 
 SQL = load(__package__)
 EVENTS = ("INSERT", "UPDATE", "DELETE")
+MOST_REMEMBERED = 1_000
+_LONGEST_NAME_BYTES = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +85,27 @@ class Tables:
         self._database = database
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._known: dict[tuple[str, str, str], tuple[float, LiveTable | None]] = {}
+        self._known: OrderedDict[tuple[str, str, str], tuple[float, LiveTable]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     async def find(self, role: str, schema: str, name: str, *, fresh: bool = False) -> LiveTable | None:
         """The table as `role` sees it; None when it does not exist or the role may read nothing of it."""
         key = (role, schema, name)
         until, table = self._known.get(key, (0.0, None))
         if fresh or until <= self._clock():
-            table = await self._describe(role, schema, name)
-            self._known[key] = (self._clock() + self._ttl_seconds, table)
+            table = await self._describe(role, schema, name) if _is_name(schema) and _is_name(name) else None
+            self._keep(key, table)
         return table
+
+    def _keep(self, key: tuple[str, str, str], table: LiveTable | None) -> None:
+        """Clients may name what they like: what does not exist is not remembered, and of all else the latest."""
+        self._known.pop(key, None)
+        if table is not None:
+            self._known[key] = (self._clock() + self._ttl_seconds, table)
+            while len(self._known) > MOST_REMEMBERED:
+                self._known.popitem(last=False)
 
     def forget(self) -> None:
         """Look anew at the next question."""
@@ -101,6 +115,14 @@ class Tables:
         async with self._database.transaction(Claims(role)) as connection:
             row = await connection.fetchrow(SQL["describe"], schema, name)
         return _table(row, schema, name) if row is not None and row["readable"] else None
+
+
+def _is_name(text: str) -> bool:
+    """Whether anything in PostgreSQL may have this name."""
+    try:
+        return 0 < len(text.encode()) <= _LONGEST_NAME_BYTES and "\0" not in text
+    except UnicodeEncodeError:
+        return False
 
 
 def _table(row: Any, schema: str, name: str) -> LiveTable:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 import structlog
@@ -14,11 +14,11 @@ from fluxbase.realtime import protocol
 from fluxbase.realtime.channels import Access, access_to
 from fluxbase.realtime.connection import SLOW, TRY_AGAIN_LATER, UNAUTHENTICATED, Connection
 from fluxbase.realtime.events import Expelled
-from fluxbase.realtime.hub import Hub
 from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.registry import Registry
 from fluxbase.realtime.subscribing import Subscribing
 from fluxbase.realtime.tables import SQL
+from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
 from fluxbase.service_keys import KEYS_CHANNEL, ended_keys
 from fluxbase.settings import Settings
@@ -32,45 +32,41 @@ _HEARTBEAT_SECONDS = 30.0
 _SESSIONS_SECONDS = 30.0
 
 
+type Leave = Callable[[Connection, str], Awaitable[None]]
+
+
 class Watch:
     """Looks once a second at what needs no database, and more rarely at what does."""
 
     def __init__(
-        self, resources: Resources, settings: Settings, registry: Registry, hub: Hub, subscribing: Subscribing
+        self, resources: Resources, settings: Settings, registry: Registry, subscribing: Subscribing, leave: Leave
     ) -> None:
         self._resources = resources
         self._registry = registry
-        self._hub = hub
         self._subscribing = subscribing
+        self._leave = leave
         self._slow_seconds = settings.realtime_slow_client_timeout.total_seconds()
         self._rights_seconds = max(settings.realtime_rls_cache_ttl.total_seconds(), _LOOK_SECONDS)
 
     async def run(self) -> None:
         """Look until cancelled."""
-        due = dict.fromkeys(("heartbeat", "sessions", "members"), time.monotonic())
-        every = {"heartbeat": _HEARTBEAT_SECONDS, "sessions": _SESSIONS_SECONDS, "members": self._rights_seconds}
-        due = {name: at + every[name] for name, at in due.items()}
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self.close_slow(time.monotonic())
-            self.close_expired(self._resources.now().timestamp())
-            for name in [name for name, at in due.items() if at <= time.monotonic()]:
-                due[name] = time.monotonic() + every[name]
-                await self._look(name)
+        async with asyncio.TaskGroup() as looks:
+            for look, seconds in (
+                (self._close_overdue, _LOOK_SECONDS),
+                (self._send_heartbeats, _HEARTBEAT_SECONDS),
+                (self.close_ended_sessions, _SESSIONS_SECONDS),
+                (self.close_ended_keys, _SESSIONS_SECONDS),
+                (self.expel_former_members, self._rights_seconds),
+            ):
+                looks.create_task(repeat(f"realtime watch: {look.__name__}", look, every_seconds=seconds))
 
-    async def _look(self, name: str) -> None:
-        try:
-            match name:
-                case "heartbeat":
-                    for connection in self._registry:
-                        connection.send(protocol.HEARTBEAT)
-                case "sessions":
-                    await self.close_ended_sessions()
-                    await self.close_ended_keys()
-                case _:
-                    await self.expel_former_members()
-        except Exception as error:  # noqa: BLE001 -- the next look must come, whatever this one met
-            _log(error, name)
+    async def _close_overdue(self) -> None:
+        self.close_slow(time.monotonic())
+        self.close_expired(self._resources.now().timestamp())
+
+    async def _send_heartbeats(self) -> None:
+        for connection in self._registry:
+            connection.send(protocol.HEARTBEAT)
 
     def close_slow(self, now: float) -> None:
         """Drop clients that have been slow for too long."""
@@ -156,18 +152,19 @@ class Watch:
         if not inside:
             return
         members = await self._subscribing.memberships({(channel, user) for _, channel, user in inside})
-        self._expel((connection, channel) for connection, channel, user in inside if (channel, user) not in members)
+        await self._expel(
+            (connection, channel) for connection, channel, user in inside if (channel, user) not in members
+        )
 
-    def expel_refused(self, connection: Connection) -> None:
+    async def expel_refused(self, connection: Connection) -> None:
         """After a change of who it is: out of the channels that are not its own."""
-        self._expel(
+        await self._expel(
             (connection, channel) for channel in tuple(connection.channels) if _is_refused(channel, connection.caller)
         )
 
-    def _expel(self, whom: Iterable[tuple[Connection, str]]) -> None:
+    async def _expel(self, whom: Iterable[tuple[Connection, str]]) -> None:
         for connection, channel in list(whom):
-            connection.channels.discard(channel)
-            self._hub.leave(connection, channel)
+            await self._leave(connection, channel)
             connection.deliver(Expelled(channel, f"You are no longer a member of {channel}."))
 
 
