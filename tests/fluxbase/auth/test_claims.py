@@ -36,7 +36,7 @@ async def test_every_carrier_tells_the_same(app, client, ada, owner, seen):
         """UPDATE auth.users SET app_metadata = '{"plan": "team"}', user_metadata = '{"name": "Ada"}'"""
     )
     await owner.execute("UPDATE auth.sessions SET aal = 'aal2', amr = '{magiclink,totp}'")
-    await owner.execute("INSERT INTO storage.buckets (id) VALUES ('papers')")
+    await owner.execute("INSERT INTO storage.buckets (id, user_uploads) VALUES ('papers', true)")
     refreshed = await client.post("/api/v1/auth/refresh", json={"refresh_token": signed_in.json()["refresh_token"]})
     headers = bearer(refreshed.json())
     csrf = {"X-CSRF-Token": signed_in.json()["csrf_token"]}
