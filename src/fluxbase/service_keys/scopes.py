@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from fluxbase.service_keys.errors import InvalidScopeError
 
 EVERYTHING = "*"
+# Only what some route asks for: a scope that opens nothing would be a promise.
 _ACTIONS = {
     "tables": ("read", "write"),
     "rpc": ("execute",),
     "storage": ("read", "write"),
-    "functions": ("read", "execute"),
-    "auth": ("read", "write"),
     "realtime": ("read", "write"),
     "jobs": ("read", "write"),
     "monitoring": ("read",),
