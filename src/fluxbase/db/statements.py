@@ -1,7 +1,7 @@
 """How long statements take, told to whoever counts them.
 
-asyncpg's own query loggers cost about five times as much (a record, a callback through the loop, and BEGIN and COMMIT
-too), on the path of every request.
+asyncpg's own query loggers do more, on the path of every request: a record and a callback through the loop for each
+statement, for BEGIN and COMMIT too.
 """
 
 import time
