@@ -85,6 +85,31 @@ async def test_accounts(run, client: httpx.AsyncClient):
     assert "no accounts" in (await run("users", "list")).stderr
 
 
+async def test_a_new_password_lifts_a_lock(run, client: httpx.AsyncClient, owner):
+    await run("users", "create", "eve@example.com", stdin="correct horse battery\n")
+    await owner.execute(
+        "INSERT INTO auth.lockouts (email, failures, last_failed_at, locked_until)"
+        " VALUES ('eve@example.com', 10, now(), now() + interval '15 minutes')"
+    )
+    right = {"email": "eve@example.com", "password": "another horse battery"}
+    assert (await client.post("/api/v1/auth/signin", json=right)).json()["error"] == "account_locked"
+    await run("users", "set-password", "eve@example.com", stdin="another horse battery\n")
+    assert (await client.post("/api/v1/auth/signin", json=right)).status_code == 200
+
+
+async def test_an_organisation_of_flakeguard_keeps_its_member(run, owner):
+    user = (await run("users", "create", "eve@example.com", stdin="correct horse battery\n")).stdout.strip()
+    organization = await owner.fetchval("INSERT INTO organizations (name, slug) VALUES ('Eve', 'eve') RETURNING id")
+    await owner.execute(
+        "INSERT INTO memberships (organization_id, user_id, role) VALUES ($1, $2::text::uuid, 'OWNER')",
+        organization, user,
+    )  # fmt: skip
+    refused = await run("users", "delete", "eve@example.com", "--yes", code=4)
+    assert "member of an organisation" in refused.stderr
+    await owner.execute("DELETE FROM memberships")
+    await run("users", "delete", "eve@example.com", "--yes")
+
+
 async def test_a_token_of_the_operator(run, client: httpx.AsyncClient, addresses):
     token = (await run("token", "--role", "service_role", "--expires", "15m")).stdout.strip()
     claims = jwt.decode(token, addresses.secret, ["HS256"], audience="authenticated")

@@ -29,7 +29,9 @@ def test_order_and_doubles():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scopes", [[], ["tables"], ["tables:"], ["TABLES:READ"], ["*:read"], ["tables:read", "x"], ["auth:read"]])
+@pytest.mark.parametrize(
+    "scopes", [[], ["tables"], ["tables:"], ["TABLES:READ"], ["*:read"], ["tables:read", "x"], ["auth:read"]]
+)
 def test_what_is_none(scopes):
     with pytest.raises(InvalidScopeError):
         checked(scopes)

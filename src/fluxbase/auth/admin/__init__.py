@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from fluxbase.auth import emails, passwords, repository
+from fluxbase.auth import emails, lockout, passwords, repository
 from fluxbase.auth.errors import EmailExistsError
 from fluxbase.db import Connection, load
-from fluxbase.errors import NotFoundError
+from fluxbase.errors import ConflictError, NotFoundError
 from fluxbase.resources import Resources
 
 _SQL = load(__package__)
@@ -42,7 +42,7 @@ async def create_user(resources: Resources, email: str, password: str, *, shorte
 
 
 async def set_password(resources: Resources, who: str, password: str, *, shortest: int) -> UUID:
-    """Give the account of that id or address a password, and end all its sessions.
+    """Give the account of that id or address a password, end all its sessions, and lift a lock.
 
     Raises:
         NotFoundError: There is no such account.
@@ -51,27 +51,45 @@ async def set_password(resources: Resources, who: str, password: str, *, shortes
     passwords.check_strength(password, shortest=shortest)
     password_hash = await passwords.hashed(password)
     async with resources.database.transaction() as connection:
-        user_id = await _found(connection, who)
+        user_id, email = await _found(connection, who)
         await repository.set_password(connection, user_id, password_hash, resources.now())
+        await lockout.forget(connection, email)
         await repository.delete_other_sessions(connection, user_id, None)
         await _audit(connection, "user.password_set", user_id)
     return user_id
 
 
 async def delete_user(resources: Resources, who: str) -> UUID:
-    """Delete the account of that id or address, with its sessions. Raises NotFoundError."""
+    """Delete the account of that id or address, with its sessions.
+
+    Raises:
+        NotFoundError: There is no such account.
+        ConflictError: It is a member of an organisation of FlakeGuard, whose rules for that are not known here.
+    """
     async with resources.database.transaction() as connection:
-        user_id = await _found(connection, who)
+        user_id, email = await _found(connection, who)
+        await _check_not_a_member(connection, user_id, email)
         await _audit(connection, "user.deleted", user_id)
         await repository.delete_user(connection, user_id)
     return user_id
 
 
-async def _found(connection: Connection, who: str) -> UUID:
-    user_id: UUID | None = await connection.fetchval(_SQL["find_user_id"], who)
-    if user_id is None:
+async def _found(connection: Connection, who: str) -> tuple[UUID, str]:
+    row = await connection.fetchrow(_SQL["find_user"], who)
+    if row is None:
         raise NotFoundError(f"There is no account {who}.")
-    return user_id
+    return row["id"], row["email"]
+
+
+async def _check_not_a_member(connection: Connection, user_id: UUID, email: str) -> None:
+    """In a FlakeGuard database: its hooks, which keep organisations from being left ownerless, are not asked here."""
+    if not await connection.fetchval(_SQL["has_organizations"]):
+        return
+    if await connection.fetchval(_SQL["is_member"], user_id):
+        raise ConflictError(
+            f"{email} is a member of an organisation of FlakeGuard, which might be left without an owner. "
+            "Remove the member there first, or let them delete their account there."
+        )
 
 
 async def _audit(connection: Connection, action: str, user_id: UUID, **metadata: Any) -> None:
