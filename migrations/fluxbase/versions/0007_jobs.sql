@@ -73,7 +73,9 @@ CREATE INDEX jobs_running_idx ON jobs.jobs (worker_id) WHERE status = 'running';
 CREATE INDEX jobs_finished_idx ON jobs.jobs (status, completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
 CREATE INDEX jobs_user_idx ON jobs.jobs (user_id, created_at DESC, id DESC);
 CREATE INDEX jobs_created_idx ON jobs.jobs (created_at DESC, id DESC);
-CREATE UNIQUE INDEX jobs_idempotency_key ON jobs.jobs (name, user_id, idempotency_key) NULLS NOT DISTINCT
+CREATE INDEX jobs_pending_of_users_idx ON jobs.jobs (user_id) WHERE status = 'pending' AND user_id IS NOT NULL;
+-- With the schedule in it: what a schedule submits has keys that nobody else can take before it.
+CREATE UNIQUE INDEX jobs_idempotency_key ON jobs.jobs (name, user_id, schedule, idempotency_key) NULLS NOT DISTINCT
     WHERE idempotency_key IS NOT NULL;
 
 -- Whoever changes a row: a person with psql too. What ended and is pending again begins anew, at once.

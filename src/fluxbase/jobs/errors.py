@@ -1,6 +1,6 @@
 """What can be wrong with functions, schedules and jobs."""
 
-from fluxbase.errors import ConflictError, InvalidRequestError, NotFoundError
+from fluxbase.errors import ConflictError, InvalidRequestError, NotFoundError, RateLimitError
 
 
 class PermanentError(Exception):
@@ -21,6 +21,12 @@ class InvalidJobError(InvalidRequestError):
     """The job cannot be taken as it is."""
 
     code = "invalid_job"
+
+
+class TooManyPendingError(RateLimitError):
+    """So many jobs of this user wait that no more are taken."""
+
+    code = "too_many_pending_jobs"
 
 
 class UnreadableScheduleError(ConflictError):

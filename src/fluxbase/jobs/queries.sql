@@ -13,14 +13,20 @@ SELECT name, callable_by, max_attempts FROM jobs.functions WHERE name = $1
 -- name: insert_job
 INSERT INTO jobs.jobs (name, payload, priority, max_attempts, scheduled_at, idempotency_key, user_id)
 VALUES ($1, $2, $3, $4, coalesce($5, now()), $6, $7)
-ON CONFLICT (name, user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+ON CONFLICT (name, user_id, schedule, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING id, name, status, payload, result, progress, progress_message, priority, attempts, max_attempts, error,
           scheduled_at, started_at, completed_at, created_at, updated_at, cancel_requested_at, user_id
 
 -- name: find_by_key
 SELECT id, name, status, payload, result, progress, progress_message, priority, attempts, max_attempts, error,
        scheduled_at, started_at, completed_at, created_at, updated_at, cancel_requested_at, user_id
-FROM jobs.jobs WHERE name = $1 AND user_id IS NOT DISTINCT FROM $2 AND idempotency_key = $3
+FROM jobs.jobs
+WHERE name = $1 AND user_id IS NOT DISTINCT FROM $2 AND idempotency_key = $3 AND schedule IS NULL
+
+-- name: has_more_pending
+SELECT count(*) > $2::bigint FROM (
+    SELECT FROM jobs.jobs WHERE user_id = $1 AND status = 'pending' LIMIT $2::bigint + 1
+) AS pending
 
 -- name: find_job
 SELECT id, name, status, payload, result, progress, progress_message, priority, attempts, max_attempts, error,
@@ -181,7 +187,7 @@ FOR UPDATE SKIP LOCKED
 -- name: submit_scheduled
 INSERT INTO jobs.jobs (name, payload, max_attempts, scheduled_at, schedule, idempotency_key)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (name, user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+ON CONFLICT (name, user_id, schedule, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 
 -- name: advance_schedule
 UPDATE jobs.schedules SET last_run_at = $2, next_run_at = $3, updated_at = now() WHERE name = $1

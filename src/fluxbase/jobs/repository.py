@@ -74,6 +74,11 @@ async def list_jobs(
     return [_job(row) for row in await connection.fetch(SQL["list_jobs"], status, name, before, limit)]
 
 
+async def has_more_pending(connection: Connection, user_id: UUID, limit: int) -> bool:
+    """Whether more than `limit` jobs of this user wait."""
+    return await connection.fetchval(SQL["has_more_pending"], user_id, limit)
+
+
 async def cancel_job(connection: Connection, job_id: UUID) -> bool:
     """Cancel what is pending, ask what is running to stop; False when it has ended."""
     return await connection.fetchval(SQL["cancel_job"], job_id) is not None

@@ -14,6 +14,7 @@ from fluxbase.jobs import submitting
 from fluxbase.jobs.model import JobStatus, NewJob
 from fluxbase.jobs.repository import find_job, job_internals, list_jobs
 from fluxbase.resources import Resources
+from fluxbase.settings import Settings
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
@@ -37,6 +38,11 @@ def _resources(request: Request) -> Resources:
     return request.app.state.resources
 
 
+def _limits(request: Request) -> submitting.Limits:
+    settings: Settings = request.app.state.settings
+    return submitting.Limits(settings.jobs_payload_limit_bytes, settings.jobs_max_pending_per_user)
+
+
 @router.post("/submit", status_code=201, summary="Submit a job")
 async def submit_job(request: Request, body: SubmitBody) -> Response:
     """201 with the job; 200 with the one that has the same idempotency key, name and submitter."""
@@ -51,7 +57,7 @@ async def submit_job(request: Request, body: SubmitBody) -> Response:
             scheduled_at=_storable(body.scheduled_at),
             idempotency_key=body.idempotency_key,
         ),
-        payload_limit_bytes=request.app.state.settings.jobs_payload_limit_bytes,
+        _limits(request),
     )
     return JSONResponse(job.as_json(), 201 if is_new else 200)
 
@@ -109,7 +115,7 @@ async def retry_job(request: Request, job_id: UUID) -> dict[str, Any]:
     """The job, pending again with no attempts; 409 when it has not ended."""
     caller = await caller_of(request)
     _require_somebody(caller.claims.role)
-    return (await submitting.retry(_resources(request).database, caller, job_id)).as_json()
+    return (await submitting.retry(_resources(request).database, caller, job_id, _limits(request))).as_json()
 
 
 def _require_somebody(role: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,25 @@ from fluxbase.auth.callers import Caller
 from fluxbase.db import Connection, Database
 from fluxbase.errors import NotFoundError, PayloadTooLargeError, PermissionDeniedError
 from fluxbase.jobs import repository
-from fluxbase.jobs.errors import InvalidJobError, JobFinishedError, JobNotFinishedError, UnknownFunctionError
+from fluxbase.jobs.errors import (
+    InvalidJobError,
+    JobFinishedError,
+    JobNotFinishedError,
+    TooManyPendingError,
+    UnknownFunctionError,
+)
 from fluxbase.jobs.model import DeclaredFunction, NewJob, StoredJob
 
 HIGHEST_PRIORITY = 1000
+_SECONDS_UNTIL_SOME_RAN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is taken: bytes of JSON in a payload, and jobs of one user that wait."""
+
+    payload_bytes: int
+    pending_per_user: int
 
 
 async def submit(
@@ -38,9 +53,7 @@ async def submit(
     return job
 
 
-async def submit_as(
-    database: Database, caller: Caller, new: NewJob, *, payload_limit_bytes: int
-) -> tuple[StoredJob, bool]:
+async def submit_as(database: Database, caller: Caller, new: NewJob, limits: Limits) -> tuple[StoredJob, bool]:
     """Submit for a caller; the job, and whether it is new (not one with the same idempotency key).
 
     Raises:
@@ -48,10 +61,14 @@ async def submit_as(
         UnknownFunctionError: 404, told to services only.
         PayloadTooLargeError: 413.
         InvalidJobError: 400.
+        TooManyPendingError: 429, as many jobs of this user wait as may.
     """
     caller.require("jobs:write")
-    _check_payload(new.payload, payload_limit_bytes)
+    _check_payload(new.payload, limits.payload_bytes)
     is_service = caller.claims.role == "service_role"
+    if new.idempotency_key is not None and caller.user_id is None and not is_service:
+        # All who are nobody would share their keys, with services too, and be given each other's jobs.
+        raise InvalidJobError("An idempotency_key needs somebody whose it is: sign in, or leave it out.")
     async with database.transaction(caller.claims) as connection:
         function = await repository.find_function(connection, new.name)
     if function is None and not is_service:
@@ -60,7 +77,10 @@ async def submit_as(
         raise PermissionDeniedError("A priority above 0 is for services.")
     attempts = _attempts(new, _known(function, new.name))
     async with database.transaction() as connection:
-        return await repository.add_job(connection, replace(new, user_id=caller.user_id), attempts)
+        job, is_new = await repository.add_job(connection, replace(new, user_id=caller.user_id), attempts)
+        if is_new:
+            await _check_pending(connection, caller, limits)
+        return job, is_new
 
 
 async def cancel(database: Database, caller: Caller, job_id: UUID) -> StoredJob:
@@ -77,18 +97,30 @@ async def cancel(database: Database, caller: Caller, job_id: UUID) -> StoredJob:
     return await _found(database, caller, job_id)
 
 
-async def retry(database: Database, caller: Caller, job_id: UUID) -> StoredJob:
+async def retry(database: Database, caller: Caller, job_id: UUID, limits: Limits) -> StoredJob:
     """Begin a job anew that the caller sees and that has ended.
 
     Raises:
         NotFoundError: 404.
         JobNotFinishedError: 409.
+        TooManyPendingError: 429, as many jobs of this user wait as may.
     """
     job = await _seen(database, caller, job_id)
     async with database.transaction() as connection:
         if not await repository.retry_job(connection, job_id):
             raise JobNotFinishedError(f"The job is {job.status}; only one that has ended can begin anew.")
+        await _check_pending(connection, caller, limits)
     return await _found(database, caller, job_id)
+
+
+async def _check_pending(connection: Connection, caller: Caller, limits: Limits) -> None:
+    """Refuse what this transaction has just made pending; requests at the same moment do not see each other's."""
+    limit = limits.pending_per_user
+    if caller.user_id is not None and await repository.has_more_pending(connection, caller.user_id, limit):
+        raise TooManyPendingError(
+            f"{limit} jobs of yours wait already, and no more are taken: let some run, or cancel some.",
+            retry_after_seconds=_SECONDS_UNTIL_SOME_RAN,
+        )
 
 
 async def _seen(database: Database, caller: Caller, job_id: UUID) -> StoredJob:

@@ -29,6 +29,7 @@ class JobsSettings(BaseSettings):
         timedelta(days=7), gt=timedelta(0), validation_alias=names("FLUXBASE_JOBS_RETENTION")
     )
     jobs_payload_limit_bytes: int = Field(64 * 1024, ge=1, validation_alias=names("FLUXBASE_JOBS_PAYLOAD_LIMIT"))
+    jobs_max_pending_per_user: int = Field(1_000, ge=1, validation_alias=names("FLUXBASE_JOBS_MAX_PENDING_PER_USER"))
 
     @field_validator("jobs_modules", mode="before")
     @classmethod

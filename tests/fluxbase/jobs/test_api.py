@@ -13,6 +13,7 @@ from fluxbase.auth.access_tokens import issue_for_role
 from fluxbase.db import Claims
 from fluxbase.jobs import Job, jobs_health, running_jobs
 from fluxbase.jobs.repository import declare_functions
+from fluxbase.jobs.scheduling import declare_schedules, submit_due
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -26,6 +27,7 @@ async def nothing(_job: Job) -> None: ...
 @pytest.fixture(autouse=True)
 async def functions(jobs: Jobs) -> None:
     jobs.functions.function("public", callable_by=("authenticated",))(nothing)
+    jobs.functions.function("open", callable_by=("anon", "authenticated"))(nothing)
     jobs.functions.function("internal")(nothing)
     async with jobs.resources.database.transaction() as connection:
         await declare_functions(connection, jobs.functions)
@@ -142,6 +144,55 @@ async def test_the_same_key_is_the_same_job(client: httpx.AsyncClient, ada: dict
     first = await submit(client, bearer(ada), idempotency_key="once")
     second = await submit(client, bearer(ada), 200, idempotency_key="once", payload={"other": True})
     assert second["id"] == first["id"]
+
+
+async def test_who_is_nobody_has_no_keys(client: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    theirs = await submit(client, operator, name="open", idempotency_key="k", payload={"secret": "the service's"})
+    refused = await submit(client, {}, 400, name="open", idempotency_key="k")
+    assert refused["error"] == "invalid_job"
+    await submit(client, {}, 400, name="open", idempotency_key="another")
+    assert (await submit(client, {}, name="open"))["id"] != theirs["id"]
+    assert (await submit(client, operator, 200, name="open", idempotency_key="k"))["id"] == theirs["id"]
+
+
+async def test_nobody_takes_a_schedules_key(jobs: Jobs, client: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    jobs.functions.schedule("nightly", function="internal", cron="0 3 * * *")
+    async with jobs.resources.database.transaction() as connection:
+        await declare_schedules(connection, jobs.functions, datetime.now(UTC) - timedelta(days=2))
+        due: datetime = await connection.fetchval("SELECT next_run_at FROM jobs.schedules")
+    latest = due + timedelta(days=(datetime.now(UTC) - due).days)
+    for taken in (latest.isoformat(), f"schedule nightly {latest.isoformat()}"):
+        await submit(client, operator, name="internal", idempotency_key=taken)
+    async with jobs.resources.database.transaction() as connection:
+        await submit_due(connection, jobs.functions)
+    assert await jobs.sql("SELECT array_agg(scheduled_at) FROM jobs.jobs WHERE schedule = 'nightly'") == [latest]
+    # Nor does a service get the schedule's job for its key.
+    key = await jobs.sql("SELECT idempotency_key FROM jobs.jobs WHERE schedule = 'nightly'")
+    assert (await submit(client, operator, 200, name="internal", idempotency_key=key))["id"] != await jobs.sql(
+        "SELECT id::text FROM jobs.jobs WHERE schedule = 'nightly'"
+    )
+
+
+async def test_only_so_many_jobs_of_a_user_wait(
+    app: FastAPI, client: httpx.AsyncClient, ada: dict[str, Any], mallory: dict[str, str], operator: dict[str, str]
+) -> None:
+    app.state.settings = app.state.settings.model_copy(update={"jobs_max_pending_per_user": 2})
+    first = await submit(client, bearer(ada), idempotency_key="first")
+    second = await submit(client, bearer(ada))
+    refused = await client.post("/api/v1/jobs/submit", json={"name": "public"}, headers=bearer(ada))
+    assert (refused.status_code, refused.json()["error"]) == (429, "too_many_pending_jobs")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["message"].startswith("2 jobs of yours wait already")
+    assert len((await client.get("/api/v1/jobs", headers=bearer(ada))).json()["jobs"]) == 2
+    # What is there already may be asked for again; others have room of their own, and services as much as they like.
+    assert (await submit(client, bearer(ada), 200, idempotency_key="first"))["id"] == first["id"]
+    for headers in (mallory, operator, operator, operator):
+        await submit(client, headers)
+    await client.post(f"/api/v1/jobs/{second['id']}/cancel", headers=bearer(ada))
+    await submit(client, bearer(ada))
+    retried = await client.post(f"/api/v1/jobs/{second['id']}/retry", headers=bearer(ada))
+    assert retried.json()["error"] == "too_many_pending_jobs"
+    assert (await client.get(f"/api/v1/jobs/{second['id']}", headers=bearer(ada))).json()["status"] == "cancelled"
 
 
 async def test_cancel_and_retry(client: httpx.AsyncClient, ada: dict[str, Any]) -> None:
