@@ -22,7 +22,7 @@ def checked_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     text = json.dumps(metadata, separators=(",", ":"))
     if len(text) > LARGEST_BYTES:
         raise InvalidMetadataError(
-            f"user_metadata is {len(text)} bytes of JSON, {LARGEST_BYTES} are allowed: keep more in a table of your own."
+            f"user_metadata is {len(text)} bytes of JSON; {LARGEST_BYTES} may be. Keep more in a table of your own."
         )
     if _NUL.search(text):
         raise InvalidMetadataError("user_metadata contains a NUL character, which cannot be stored.")

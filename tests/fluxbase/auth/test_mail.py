@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fluxbase.auth.mail import smtp
 from fluxbase.auth.mail.delivery import mail_delivery
 from fluxbase.settings import Settings
 
@@ -269,6 +270,46 @@ async def test_two_senders_send_once(mailing, client, ada, mailbox, deliver):
     await ask(client, "otp")
     await asyncio.gather(deliver(), deliver(), deliver())
     assert len(mailbox.mails) == 1
+
+
+async def test_what_waits_for_its_turn_is_not_claimed_yet(mailing, client, ada, mailbox, deliver, owner, monkeypatch):
+    """A claim must not run out while its mail waits behind slow ones: it would be sent twice, the first link dead."""
+    for number in range(12):
+        await owner.execute(
+            """INSERT INTO auth.mail_requests (purpose, email, next_attempt_at, created_at)
+               VALUES ('exists', 'ada@example.com', now() - interval '1 minute' * $1::integer, now())""",
+            number,
+        )
+    unsent, claimed = smtp.send, []
+
+    async def slow(settings, message):
+        claimed.append(await open_claims(mailing))
+        await unsent(settings, message)
+
+    monkeypatch.setattr(smtp, "send", slow)
+    await asyncio.gather(deliver(), deliver())
+    assert len(mailbox.mails) == 12
+    assert max(claimed) <= 8  # two processes, four at once each
+
+
+async def open_claims(app) -> int:
+    async with app.state.resources.database.transaction() as connection:
+        return await connection.fetchval(
+            "SELECT count(*) FROM auth.mail_requests WHERE attempts > 0 AND next_attempt_at > now()"
+        )
+
+
+async def test_one_that_cannot_be_made_holds_up_nobody(mailing, client, ada, mailbox, deliver, owner, monkeypatch):
+    await owner.execute(
+        """INSERT INTO auth.mail_requests (purpose, email, redirect_to, next_attempt_at, created_at)
+           VALUES ('magiclink', 'ada@example.com', 'http://[broken', now() - interval '1 day', now()),
+                  ('magiclink', 'ada@example.com', 'http://[older', now() - interval '1 day', now() - interval '1 day'),
+                  ('exists', 'ada@example.com', NULL, now() - interval '1 hour', now())"""
+    )
+    assert await deliver() == 3
+    assert [mail["Subject"] for mail in mailbox.mails] == ["You have an account already"]
+    left = await owner.fetch("SELECT redirect_to, next_attempt_at > now() AS later FROM auth.mail_requests")
+    assert [tuple(row) for row in left] == [("http://[broken", True)]  # the older one is given up
 
 
 async def test_each_method_is_counted(mailing, client, ada, mailbox, deliver):

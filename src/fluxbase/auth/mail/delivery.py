@@ -1,7 +1,7 @@
 """Sending the mail that was asked for: each process sends, none sends what another one claimed.
 
-A request is claimed for longer than a server may take, and deleted when its mail is handed over. Until then it is tried
-again, with longer and longer pauses, for an hour.
+A request is claimed when its turn has come, for longer than a server may take, and deleted when its mail is handed
+over. Until then it is tried again, with longer and longer pauses, for an hour.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from fluxbase.auth.mail.requests import CHANNEL
 from fluxbase.auth.one_time import LIFETIMES, Purpose
 from fluxbase.db import load
 from fluxbase.db.listener import Listener
-from fluxbase.http.problem import is_outage
+from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -30,6 +30,7 @@ logger = structlog.get_logger(__name__)
 _SQL = load(__package__ or "")
 
 _CLAIM = timedelta(seconds=60)
+_AT_ONCE = 4  # mails of one process: a slow server must not hold up the next ones
 _GIVE_UP_AFTER = timedelta(hours=1)
 _FIRST_PAUSE = timedelta(seconds=5)
 _LOOK_EVERY_SECONDS = 5.0
@@ -56,19 +57,32 @@ class Sender:
     hooks: AccountHooks
 
     async def send_due(self) -> int:
-        """Send what is due now; how many requests were claimed."""
+        """Send what is due now, a few at once; how many requests were taken.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError: The database is away. Claims that are open run out.
+        """
+        outcomes = await asyncio.gather(*(self._send_in_turn() for _ in range(_AT_ONCE)), return_exceptions=True)
+        return sum(_count(outcome) for outcome in outcomes)
+
+    async def _send_in_turn(self) -> int:
+        taken = 0
+        while (request := await self._claim()) is not None:
+            await self._send(request)
+            taken += 1
+        return taken
+
+    async def _claim(self) -> MailRequest | None:
         async with self.resources.database.transaction() as connection:
-            rows = await connection.fetch(_SQL["claim_mail_requests"], self.resources.now(), _CLAIM)
-        # At once: one after the other, slow servers could make the last of them outlive its claim.
-        await asyncio.gather(*(self._send(MailRequest(**dict(row))) for row in rows))
-        return len(rows)
+            row = await connection.fetchrow(_SQL["claim_mail_request"], self.resources.now(), _CLAIM)
+        return MailRequest(**dict(row)) if row else None
 
     async def _send(self, request: MailRequest) -> None:
-        message = await self._compose(request)
         try:
+            message = await self._compose(request)
             if message is not None:
                 await smtp.send(self.settings, message)
-        except smtp.FAILURES as error:
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with one mail, the others are to go out
             await self._put_off(request, error)
             return
         if message is not None:
@@ -99,6 +113,8 @@ class Sender:
     async def _put_off(self, request: MailRequest, error: Exception) -> None:
         too_old = self.resources.now() - request.created_at > _GIVE_UP_AFTER
         fields = {"purpose": request.purpose, "attempts": request.attempts, "error": f"{type(error).__name__}: {error}"}
+        if not isinstance(error, smtp.FAILURES):
+            logger.error("mail failed", exc_info=error, **fields)
         if too_old or smtp.is_final(error):
             logger.error("mail given up", **fields)
             await self._drop(request)
@@ -116,24 +132,22 @@ class Sender:
         """Send until cancelled; woken by each request, and every few seconds for those that were put off."""
         wake = asyncio.Event()
         listener = Listener(self.resources.addresses.runtime_dsn, CHANNEL, lambda _payload: wake.set())
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listener.run())
-            while True:
-                await self._send_all_due()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), _LOOK_EVERY_SECONDS)
-                wake.clear()
 
-    async def _send_all_due(self) -> None:
-        try:
-            while await self.send_due():
-                pass
-        except Exception as error:
-            if not is_outage(error):
-                # One request that cannot be handled must not stop the mail of everybody else.
-                logger.exception("mail not sent", error=type(error).__name__)
-            else:
-                logger.warning("mail waits", error=f"{type(error).__name__}: {error}")
+        async def send_when_due() -> None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), _LOOK_EVERY_SECONDS)
+            wake.clear()
+            await self.send_due()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(repeat("hearing of mail", listener.run, every_seconds=_LOOK_EVERY_SECONDS))
+            tasks.create_task(repeat("sending mail", send_when_due, every_seconds=0))
+
+
+def _count(outcome: int | BaseException) -> int:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 @asynccontextmanager

@@ -5,10 +5,10 @@ VALUES ($1, $2, $3, $4, $4);
 -- name: wake_sender
 SELECT pg_notify('fluxbase_mail', '');
 
--- name: claim_mail_requests
+-- name: claim_mail_request
 UPDATE auth.mail_requests SET attempts = attempts + 1, next_attempt_at = $1::timestamptz + $2::interval
-WHERE id IN (
-    SELECT id FROM auth.mail_requests WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 5
+WHERE id = (
+    SELECT id FROM auth.mail_requests WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, purpose, email, redirect_to, attempts, created_at;

@@ -1,12 +1,14 @@
 """One mail to the configured SMTP server."""
 
+import asyncio
 from email.message import EmailMessage
 
 import aiosmtplib
 
 from fluxbase.settings import Settings
 
-_PATIENCE_SECONDS = 20
+# The whole of it: less than a request is claimed for (delivery), or another process would send the same mail.
+_PATIENCE_SECONDS, _ANSWER_SECONDS = 45, 20
 
 # What may be otherwise in a minute: the server is away, slow, or says "not now" (4xx).
 FAILURES = (aiosmtplib.SMTPException, OSError)
@@ -19,16 +21,17 @@ async def send(settings: Settings, message: EmailMessage) -> None:
         aiosmtplib.SMTPException, OSError: It did not take it.
     """
     password = settings.smtp_password
-    await aiosmtplib.send(
-        message,
-        hostname=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=password.get_secret_value() if password else None,
-        use_tls=settings.smtp_tls == "tls",
-        start_tls=settings.smtp_tls == "starttls",
-        timeout=_PATIENCE_SECONDS,
-    )
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        await aiosmtplib.send(
+            message,
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_username,
+            password=password.get_secret_value() if password else None,
+            use_tls=settings.smtp_tls == "tls",
+            start_tls=settings.smtp_tls == "starttls",
+            timeout=_ANSWER_SECONDS,
+        )
 
 
 def is_final(error: Exception) -> bool:
