@@ -43,9 +43,10 @@ class Asker:
         schema = schemathesis.openapi.from_url(self.url + path, headers=self.operator)
         for operation in operations(schema):
             self._ask(operation)
-            assert self._session.get(f"{self.url}/health/live").status_code == 200
 
     def _ask(self, operation) -> None:
+        nobody = [({}, self.told_nobody)]  # is refused whatever it says: once is enough
+
         @settings(
             max_examples=EXAMPLES,
             derandomize=True,  # what fails today fails tomorrow
@@ -56,11 +57,12 @@ class Asker:
         )
         @given(case=operation.as_strategy())
         def ask(case: Case) -> None:
-            for headers, told in (({}, self.told_nobody), (self.operator, self.told_operator)):
+            for headers, told in (*nobody, (self.operator, self.told_operator)):
                 answer = case.call(base_url=self.url, session=self._session, headers=headers, timeout=30)
                 shown = f"{case.as_curl_command(headers)}\n{answer.status_code} {answer.text[:300]}"
                 assert answer.status_code < 500, shown
                 told[answer.status_code] += 1
+            nobody.clear()
 
         ask()
 
