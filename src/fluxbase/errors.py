@@ -104,6 +104,12 @@ class InsufficientStorageError(FluxbaseError):
     code = "insufficient_storage"
 
 
+class AnswerTooLargeError(InvalidRequestError):
+    """The answer is larger than one may be."""
+
+    code = "answer_too_large"
+
+
 class StatementTimeoutError(FluxbaseError):
     """The statement took longer than this server allows: narrow it by a filter, a limit or an index."""
 

@@ -20,22 +20,38 @@ GRANT EXECUTE ON FUNCTION auth.require_session TO anon, authenticated, service_r
 
 -- A whole request in one round trip: become the role, make sure that the session lives, run one statement, and commit
 -- by ending. It runs with the rights of whoever calls it and can do nothing that they could not do step by step; only
--- a login that may become the roles gets anywhere with it. EXECUTE plans with the values at hand, so that no tenant gets
--- the plan of another.
+-- a login that may become the roles gets anywhere with it. Without a `plan` EXECUTE plans with the values at hand, so that
+-- no tenant gets the plan of another. With one, `statement` is prepared under that name; when it is NULL, it was before.
+-- FBBIG is ours: an answer of more than `most_bytes` goes nowhere, and what the statement changed is undone.
 CREATE FUNCTION rest.run(
     as_role text, as_claims text, as_session uuid, only_reads boolean, statement text, parameters text[],
+    most_bytes integer, plan text,
     OUT body text, OUT row_count bigint, OUT total bigint
 ) LANGUAGE plpgsql AS
 $$
+DECLARE
+    ignored text;  -- assignments of simple expressions cost a fraction of PERFORM
 BEGIN
-    PERFORM set_config('role', as_role, true), set_config('request.jwt.claims', as_claims, true);
+    ignored := set_config('role', as_role, true);
+    ignored := set_config('request.jwt.claims', as_claims, true);
     IF as_session IS NOT NULL THEN
-        PERFORM auth.require_session(as_session);
+        ignored := auth.require_session(as_session);
     END IF;
     IF only_reads THEN
-        PERFORM set_config('transaction_read_only', 'on', true);
+        ignored := set_config('transaction_read_only', 'on', true);
     END IF;
-    EXECUTE statement INTO body, row_count, total USING parameters;
+    IF plan IS NULL THEN
+        EXECUTE statement INTO body, row_count, total USING parameters;
+    ELSE
+        -- PREPARE is not undone with a transaction that fails.
+        IF statement IS NOT NULL AND NOT EXISTS (SELECT FROM pg_prepared_statements WHERE name = plan) THEN
+            EXECUTE format('PREPARE %I(text[]) AS %s', plan, statement);
+        END IF;
+        EXECUTE format('EXECUTE %I(%L)', plan, parameters) INTO body, row_count, total;
+    END IF;
+    IF octet_length(body) > most_bytes THEN
+        RAISE EXCEPTION '%', octet_length(body) USING ERRCODE = 'FBBIG';
+    END IF;
 END $$;
 GRANT USAGE ON SCHEMA rest TO PUBLIC;
 

@@ -16,13 +16,19 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from fluxbase.db.plans import FORGET, Plans
 from fluxbase.db.statements import CountedConnection, Statements
-from fluxbase.errors import SessionEndedError, StatementTimeoutError
+from fluxbase.errors import AnswerTooLargeError, SessionEndedError, StatementTimeoutError
 
 type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-_RUN = "SELECT body, row_count, total FROM rest.run($1, $2, $3, $4, $5, $6)"
+_RUN = "SELECT body, row_count, total FROM rest.run($1, $2, $3, $4, $5, $6, $7, $8)"
 _SESSION_ENDED = "FBSES"  # raised by auth.require_session
+_TOO_LARGE = "FBBIG"  # raised by rest.run
+# What code of the operator's may leave behind in a session: asyncpg's own reset, and temporary tables.
+_RESET = (
+    "RESET ROLE; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +52,53 @@ class Claims:
         return json.dumps(claims)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One statement for `Database.run`.
+
+    Attributes:
+        statement: Takes `$1`, an array of text, and answers one row of `body`, `row_count` and `total`.
+        parameters: The elements of `$1`.
+        longest: After this it is cancelled.
+        most_bytes: `body` may not be longer.
+        read_only: In a read-only transaction.
+        one_plan: The plan does not depend on whose rows it looks for, so it is made once and kept.
+        foreign_code: It calls a function of the operator's, which may change settings of the session.
+    """
+
+    statement: str
+    parameters: Sequence[str]
+    longest: timedelta
+    most_bytes: int
+    read_only: bool = False
+    one_plan: bool = False
+    foreign_code: bool = False
+
+
 ANONYMOUS = Claims("anon")
 SERVICE = Claims("service_role")
 
 
-async def _keep_settings(_connection: Connection) -> None:
-    """Stand in for asyncpg's reset: nothing outlives a transaction here."""
+async def _reset(connection: Any) -> None:
+    """Stand in for asyncpg's reset: nothing of ours outlives a transaction, but what a function sets may."""
+    if connection.touched:
+        await connection.execute(_RESET)
+        connection.touched = False
 
 
 class _Connection(CountedConnection):
-    """A connection whose next BEGIN brings more statements along."""
+    """A connection whose next BEGIN brings more statements along, and that knows which plans it keeps."""
 
     _beside_begin = ""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.touched = False  # somebody else's code ran, which may have changed the session
+        self.plans = Plans()
+
+    def touch(self) -> None:
+        """Reset the session when this connection goes back to the pool."""
+        self.touched = True
 
     def begin_with(self, sql: str) -> None:
         """Send `sql` in the same message as the next BEGIN."""
@@ -68,6 +109,25 @@ class _Connection(CountedConnection):
         if self._beside_begin and query.startswith("BEGIN"):
             query, self._beside_begin = query + self._beside_begin, ""
         return await super().execute(query, *args, timeout=timeout)
+
+
+async def _run(connection: Any, claims: Claims, work: Work) -> asyncpg.Record:
+    plans: Plans = connection.plans
+    name, statement = plans.of(claims.role, work.statement) if work.one_plan else (None, work.statement)
+    if plans.too_many:
+        await connection.execute(FORGET)
+        plans.forget()
+        return await _run(connection, claims, work)
+    who = (claims.role, claims.as_json(), claims.session_id, work.read_only)
+    what = (statement, work.parameters, work.most_bytes, name)
+    row = await connection.fetchrow(_RUN, *who, *what, timeout=work.longest.total_seconds())
+    if name is not None:
+        plans.keep(claims.role, work.statement)
+    return row
+
+
+def _too_large(size: str, most: int) -> str:
+    return f"The answer has {size} bytes; at most {most} are sent. Ask for fewer rows or columns. Nothing was changed."
 
 
 def _becoming(claims: Claims) -> str:
@@ -118,7 +178,7 @@ class Database:
             min_size=1,
             max_size=max_connections,
             init=prepare,
-            reset=_keep_settings,
+            reset=_reset,
             max_inactive_connection_lifetime=60,
             command_timeout=60,
             server_settings={"application_name": application_name, "jit": "off"},
@@ -155,36 +215,31 @@ class Database:
                     raise SessionEndedError from error
                 raise
 
-    async def run(
-        self,
-        claims: Claims,
-        statement: str,
-        parameters: Sequence[str],
-        *,
-        longest: timedelta,
-        read_only: bool = False,
-        wait_seconds: float = 30,
-    ) -> asyncpg.Record:
-        """Run one statement as `claims`, in a transaction of its own, in one round trip (`rest.run`).
+    async def run(self, claims: Claims, work: Work, *, wait_seconds: float = 30) -> asyncpg.Record:
+        """Do `work` as `claims`, in a transaction of its own, in one round trip (`rest.run`).
 
-        `statement` takes `$1`, an array of text, and answers one row of `body` (text) and perhaps `row_count` and
-        `total` (numbers). It is cancelled after `longest`; `wait_seconds` bounds the wait for a free connection.
+        The row has `body` (text) and perhaps `row_count` and `total` (numbers). `wait_seconds` bounds the wait for a
+        free connection.
 
         Raises:
-            StatementTimeoutError: It took longer.
+            StatementTimeoutError: It took longer than it may.
+            AnswerTooLargeError: 400, `body` is longer than it may be; nothing was changed.
             TimeoutError: No connection became free in time.
             SessionEndedError: The session of `claims` has ended.
         """
-        arguments = (claims.role, claims.as_json(), claims.session_id, read_only, statement, parameters)
         async with self._connection(wait_seconds) as connection:
             self.transactions[claims.role] += 1
+            if work.foreign_code:
+                connection.touch()
             try:
-                return await connection.fetchrow(_RUN, *arguments, timeout=longest.total_seconds())
+                return await _run(connection, claims, work)
             except TimeoutError as error:
                 raise StatementTimeoutError from error
             except asyncpg.PostgresError as error:
                 if error.sqlstate == _SESSION_ENDED:
                     raise SessionEndedError from error
+                if error.sqlstate == _TOO_LARGE:
+                    raise AnswerTooLargeError(_too_large(str(error), work.most_bytes)) from error
                 raise
 
     @asynccontextmanager

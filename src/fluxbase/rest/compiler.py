@@ -84,15 +84,25 @@ _IS = {
 }
 _AS_TEXT = frozenset(("text", "character varying"))
 _ARRAY, _BOOLEAN, _STRING = "A", "B", "S"
+_LARGEST_PLANNED = 8192  # a kept plan takes its values as a literal, which a large body would make slow
 _MOST_FIELDS = 50  # json_build_object takes 100 arguments
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with one parameter `$1`, an array of text, and its elements."""
+    """SQL with one parameter `$1`, an array of text, and its elements.
+
+    Attributes:
+        sql: The text.
+        values: The elements.
+        one_plan: It finds its rows by the primary key, or makes them: the best plan is the same for every caller.
+        calls_function: It calls a function of the operator's.
+    """
 
     sql: str
     values: tuple[str, ...]
+    one_plan: bool = False
+    calls_function: bool = False
 
 
 def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
@@ -114,7 +124,26 @@ def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
             sql = compiler.delete(query)
         case _:
             assert_never(query)
-    return Statement(sql, tuple(compiler.values))
+    return Statement(sql, tuple(compiler.values), one_plan=_has_one_plan(table, query))
+
+
+def _has_one_plan(table: Table, query: Query) -> bool:
+    if isinstance(query, Insert):
+        return len(query.body) <= _LARGEST_PLANNED
+    if isinstance(query, Update) and len(query.body) > _LARGEST_PLANNED:
+        return False
+    where = query.where
+    if where.any or where.negated or not table.primary_key:
+        return False
+    named = {_named_by(member) for member in where.members}
+    return named.issuperset(table.primary_key) and not (isinstance(query, Read) and query.count)
+
+
+def _named_by(member: Condition | Group) -> str | None:
+    """The column that has one value by this condition."""
+    if isinstance(member, Group) or member.operator is not Operator.EQ or member.negated or member.path.steps:
+        return None
+    return member.path.column
 
 
 def quoted(name: str) -> str:
@@ -371,7 +400,8 @@ def compile_call(function: Function, call: Call, *, max_rows: int) -> Statement:
     source = f"json_to_record({values.text(call.body)}::json) AS args({types})" if given else ""
     invoked = f"{quoted(function.schema)}.{quoted(function.name)}({passed})"
     shape = _set if function.returns_set else _single
-    return Statement(shape(function, invoked, source, values, call, max_rows), tuple(values.values))
+    sql = shape(function, invoked, source, values, call, max_rows)
+    return Statement(sql, tuple(values.values), calls_function=True)
 
 
 def _single(function: Function, invoked: str, source: str, *_: object) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from fluxbase.db import Claims, Database
+from fluxbase.db import Claims, Database, Work
 from fluxbase.rest.compiler import Statement
 from fluxbase.rest.problems import refusal_of
 
@@ -26,24 +26,27 @@ class Answer:
 
 
 class Executor:
-    """Runs statements on a database, each in a transaction of its own, none longer than `statement_timeout`."""
+    """Runs statements on a database, each in a transaction of its own.
 
-    def __init__(self, database: Database, statement_timeout: timedelta) -> None:
+    None takes longer than `statement_timeout` or answers more than `most_bytes`.
+    """
+
+    def __init__(self, database: Database, statement_timeout: timedelta, most_bytes: int) -> None:
         self._database = database
         self._timeout = statement_timeout
+        self._most_bytes = most_bytes
 
     async def run(self, claims: Claims, statement: Statement, *, read_only: bool = False) -> Answer:
         """Run `statement` as `claims`.
 
         Raises:
             ProblemError: The statement was refused: a constraint, a policy, a type, a timeout.
+            AnswerTooLargeError: 400.
             SessionEndedError: 401.
             OSError, TimeoutError, asyncpg.PostgresError: The database does not answer.
         """
         try:
-            row = await self._database.run(
-                claims, statement.sql, statement.values, longest=self._timeout, read_only=read_only
-            )
+            row = await self._database.run(claims, self._work(statement, read_only=read_only))
         except asyncpg.PostgresError as error:
             refusal = refusal_of(error, claims.role)
             if refusal is None:
@@ -51,3 +54,14 @@ class Executor:
             raise refusal from error
         body: str | None = row["body"]
         return Answer(None if body is None else body.encode(), row["row_count"] or 0, row["total"])
+
+    def _work(self, statement: Statement, *, read_only: bool) -> Work:
+        return Work(
+            statement.sql,
+            statement.values,
+            self._timeout,
+            self._most_bytes,
+            read_only=read_only,
+            one_plan=statement.one_plan,
+            foreign_code=statement.calls_function,
+        )

@@ -44,20 +44,23 @@ class CatalogCache:
         return self._catalog if self._catalog is not None else await self._read()
 
     async def newer(self) -> Catalog | None:
-        """The catalog read again, for a name that it lacks; None when it was read just now."""
+        """The catalog read again, for a name that it lacks; None when it was read just now.
+
+        Everybody else goes on with the old one meanwhile: made-up names must not make them wait.
+        """
         if time.monotonic() - self._read_at < _AGAIN_SECONDS:
             return None
-        self.forget()
-        return await self._read()
+        return await self._read(since=self._catalog)
 
     def forget(self) -> None:
         """Something changed: the next request reads the catalog."""
         self._generation += 1
         self._catalog = None
 
-    async def _read(self) -> Catalog:
+    async def _read(self, since: Catalog | None = None) -> Catalog:
+        """Read the catalog, unless one other than `since` was read while we waited for our turn."""
         async with self._lock:
-            if self._catalog is not None:  # somebody else read it while we waited
+            if self._catalog is not None and self._catalog is not since:
                 return self._catalog
             generation = self._generation
             async with self._database.transaction() as connection:

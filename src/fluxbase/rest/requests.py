@@ -62,14 +62,14 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def parse_json(raw: bytes) -> tuple[str, Any]:
-    """A body's text and what it says.
+    """A body's text and what it says, with numbers as they are written: only PostgreSQL knows how many digits fit.
 
     Raises:
         InvalidBodyError: 400.
     """
     try:
         text = raw.decode()
-        return text, json.loads(text)
+        return text, json.loads(text, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
         raise InvalidBodyError("The body is not valid JSON.") from error
 
@@ -124,8 +124,8 @@ def where_key(key: Mapping[str, str]) -> Group:
     return Group(tuple(Condition(Path(name), Operator.EQ, value) for name, value in key.items()))
 
 
-def with_key(values: dict[str, Any], key: Mapping[str, str]) -> Body:
-    """A whole row whose key is the path's.
+def with_key(text: str, values: dict[str, Any], key: Mapping[str, str]) -> Body:
+    """A whole row whose key is the path's; `text` is the object that says `values`.
 
     Raises:
         InvalidBodyError: 400: the body names another key.
@@ -133,5 +133,6 @@ def with_key(values: dict[str, Any], key: Mapping[str, str]) -> Body:
     for name, value in key.items():
         if name in values and str(values[name]) != value:
             raise InvalidBodyError(f"{name} in the body is not the {name} of the address.")
-    row: dict[str, Any] = {**values, **key}
-    return Body(json.dumps(row), tuple(row), many=False)
+    # Appended, not written anew: the text's own numbers stay as they are. Of two equal keys PostgreSQL takes the last.
+    begun = text.rstrip()[:-1] + (", " if values else "")
+    return Body(begun + json.dumps(dict(key))[1:], tuple({**values, **key}), many=False)

@@ -158,7 +158,9 @@ def _settings(scope: Scope) -> Settings:
 
 
 def _executor(scope: Scope) -> Executor:
-    return Executor(scope["app"].state.resources.database, _settings(scope).rest_statement_timeout)
+    settings = _settings(scope)
+    database = scope["app"].state.resources.database
+    return Executor(database, settings.rest_statement_timeout, settings.rest_max_response_bytes)
 
 
 def _name(scope: Scope, kind: str) -> tuple[str, str]:

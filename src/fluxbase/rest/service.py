@@ -104,10 +104,10 @@ class Tables:
         """A whole row under its key: made, or replaced; what the body leaves out gets its default."""
         asked.allow("select")
         _refuse_filters(asked)
-        values = object_of(raw)[1]
+        text, values = object_of(raw)
 
         def query(table: Table) -> Query:
-            body: Body = with_key(values, key_of(table, identifier))
+            body: Body = with_key(text, values, key_of(table, identifier))
             return Insert(
                 body.text,
                 body.columns,

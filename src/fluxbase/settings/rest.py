@@ -17,6 +17,9 @@ class RestSettings(BaseSettings):
         ("public",), validation_alias=names("FLUXBASE_REST_EXPOSED_SCHEMAS")
     )
     rest_max_rows: int = Field(1000, ge=1, validation_alias=names("FLUXBASE_REST_MAX_ROWS"))
+    rest_max_response_bytes: int = Field(
+        16 * 1024**2, ge=1024, le=1024**3, validation_alias=names("FLUXBASE_REST_MAX_RESPONSE_BYTES")
+    )
     rest_statement_timeout: Duration = Field(
         timedelta(seconds=30), validation_alias=names("FLUXBASE_REST_STATEMENT_TIMEOUT")
     )
