@@ -9,7 +9,7 @@ from fluxbase.auth import access_tokens
 from fluxbase.auth.access_tokens import InvalidTokenError
 
 SECRET = "a secret for tests only, long enough for HS256"
-GOOD = {"iss": "fluxbase", "aud": "authenticated", "role": "anon", "iat": int(time.time()), "exp": time.time() + 900}
+GOOD = {"iss": "fluxbase", "aud": "authenticated", "role": "anon", "iat": int(time.time()), "exp": time.time() + 86_400}
 HEADER = {"typ": "JWT", "alg": "HS256", "kid": "other"}  # one that is not ours goes the long way
 
 BAD = [
@@ -20,8 +20,8 @@ BAD = [
     {name: value for name, value in GOOD.items() if name != "aud"},
     GOOD | {"aud": "others"},
     GOOD | {"iss": "others"},
-    GOOD | {"nbf": time.time() + 100},
-    GOOD | {"iat": time.time() + 100},
+    GOOD | {"nbf": time.time() + 86_400},
+    GOOD | {"iat": time.time() + 86_400},
     GOOD | {"role": "postgres"},
     GOOD | {"role": "authenticated"},
 ]
