@@ -2,18 +2,20 @@
 SELECT pg_current_snapshot()::text
 
 -- name: changes_since
--- The outer SELECT turns rows to text only as they are fetched.
-SELECT id, topic, type, at, record::text, old_record::text, details::text
-FROM (
+-- Changes between two snapshots, the second being this one when none is given. One row without an id says that there are
+-- none. The outer SELECT turns rows to text only as they are fetched.
+SELECT upper.snapshot, id, topic, type, at, record::text, old_record::text, details::text
+FROM (SELECT coalesce($2::text, pg_current_snapshot()::text) AS snapshot) AS upper
+LEFT JOIN (
     SELECT * FROM realtime.changes
     WHERE (transaction >= pg_snapshot_xmax($1::text::pg_snapshot)
            OR transaction = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
-      AND pg_visible_in_snapshot(transaction, $2::text::pg_snapshot)
+      AND pg_visible_in_snapshot(transaction, coalesce($2::text::pg_snapshot, pg_current_snapshot()))
       AND id > $3
       AND (topic = ANY ($4::text[]) OR type = 'BROADCAST')
     ORDER BY id
     LIMIT $5
-) AS page
+) AS page ON true
 ORDER BY id
 
 -- name: delete_changes

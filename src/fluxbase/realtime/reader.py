@@ -27,7 +27,7 @@ PAGE = 500
 PAGE_CHARACTERS = 8 * 1024 * 1024
 """Rows may be large: no more of them at once than this, and what one round trip brings."""
 _ROWS_AT_ONCE = 50
-_POLL_SECONDS = 0.025
+_POLL_SECONDS = 0.015
 """Between looks while awake."""
 _AWAKE_SECONDS = 1.0
 """After the last change, or the last ring."""
@@ -135,17 +135,16 @@ class Reader:
 
         They end at a snapshot that stays the same until all of them were given, whatever interrupts.
         """
+        topics = self._hub.topics()
         async with self._database.transaction(SERVICE) as connection:
-            topics = self._hub.topics()
-            if self._upper is None:
-                self._upper = await connection.fetchval(SQL["current_snapshot"])
-                await self._notice_gap(time.monotonic())
-            if not topics and not self._hub.channels:
-                return [], False
             rows = connection.cursor(
                 SQL["changes_since"], self._snapshot, self._upper, self._last_id, topics, PAGE, prefetch=_ROWS_AT_ONCE
             )
-            return await _up_to_bytes(rows)
+            upper, changes, more = await _up_to_bytes(rows)
+        if self._upper is None:
+            self._upper = upper
+            await self._notice_gap(time.monotonic())
+        return changes, more
 
     async def _notice_gap(self, now: float) -> None:
         if now - self._read_at > RETENTION_SECONDS:
@@ -169,15 +168,18 @@ async def _finished(work: Coroutine[None, None, None]) -> None:
         raise
 
 
-async def _up_to_bytes(rows: AsyncIterable[asyncpg.Record]) -> tuple[list[Change], bool]:
-    changes, size = list[Change](), 0
+async def _up_to_bytes(rows: AsyncIterable[asyncpg.Record]) -> tuple[str | None, list[Change], bool]:
+    """The snapshot up to which was looked, the changes found, and whether there may be more."""
+    upper, changes, size = None, list[Change](), 0
     async for row in rows:
-        change = _change(row)
-        changes.append(change)
+        upper = row["snapshot"]
+        if row["id"] is None:
+            break
+        changes.append(_change(row))
         size += sum(len(part) for part in (row["record"], row["old_record"], row["details"]) if part is not None)
         if size > PAGE_CHARACTERS:
-            return changes, True
-    return changes, len(changes) == PAGE
+            return upper, changes, True
+    return upper, changes, len(changes) == PAGE
 
 
 def _has_running(snapshot: str | None) -> bool:
