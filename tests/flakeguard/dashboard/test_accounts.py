@@ -1,9 +1,11 @@
 """The pages around accounts: second step, forgotten passwords, links of mails, authenticators, sessions, identities."""
 
 import re
+from html import unescape
 
 import pyotp
 import pytest
+import segno
 
 from fluxbase.auth import one_time, repository
 from fluxbase.auth.one_time import Purpose
@@ -36,6 +38,10 @@ async def test_enrolling_shows_secret_and_codes_once_and_signing_in_asks_for_the
     shown = await press(ada, "/account/2fa/setup", proof=PASSWORD)
     secret = re.search(r'id="totp-secret"[^>]*>([A-Z2-7]+)<', shown.text)[1]
     assert "otpauth://totp/" in shown.text
+    address = unescape(re.search(r'id="totp-address"[^>]*>([^<]+)<', shown.text)[1])
+    drawn = segno.make_qr(address, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff")
+    assert '<div role="img" aria-label="QR code' in shown.text
+    assert drawn in shown.text
     wrong = await press(ada, "/account/2fa/enable", code="000000")
     assert wrong.status_code == 403
     assert secret in wrong.text  # the form is still there to try again

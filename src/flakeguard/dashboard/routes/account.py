@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
+from flakeguard.dashboard.qr import qr_code
 from flakeguard.dashboard.routes.signing_in import provider_error
 from flakeguard.dashboard.shell import plain_shell, reading
 from fluxbase.auth import (
@@ -24,6 +25,7 @@ from fluxbase.auth import (
 from fluxbase.auth.providers import configured, flow, linking
 from fluxbase.auth.providers.routes import remember
 from fluxbase.auth.second_factor import enrolment
+from fluxbase.auth.second_factor.enrolment import Enrolment
 from fluxbase.errors import NotFoundError
 from fluxbase.web import Context, redirect, render
 
@@ -87,7 +89,12 @@ async def begin_second_factor(request: Request, user: CurrentUser, proof: Text =
         begun = await enrolment.begin(accounts_of(request), user, password=proof, issuer="FlakeGuard")
     except FORM_ERRORS as error:
         return await _page(request, user, status_of(error), second_factor=str(error))
-    return await _page(request, user, shown={"enrolment": begun})
+    return await _page(request, user, shown=_to_scan(begun))
+
+
+def _to_scan(begun: Enrolment | None) -> Context:
+    label = "QR code of the secret below, for the camera of your authenticator"
+    return {"enrolment": begun, "qr": qr_code(begun.address, label=label) if begun else ""}
 
 
 @router.post("/2fa/enable")
@@ -96,7 +103,7 @@ async def enable_second_factor(request: Request, user: CurrentUser, code: Text) 
     try:
         codes = await enrolment.enable(accounts_of(request), user, code, client_of(request))
     except FORM_ERRORS as error:
-        shown = {"enrolment": await enrolment.pending(accounts_of(request), user, issuer="FlakeGuard")}
+        shown = _to_scan(await enrolment.pending(accounts_of(request), user, issuer="FlakeGuard"))
         return await _page(request, user, status_of(error), shown=shown, second_factor=str(error))
     return await _page(request, user, shown={"recovery_codes": codes})
 
