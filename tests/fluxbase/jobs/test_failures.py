@@ -378,7 +378,7 @@ async def test_leaving_waits_for_jobs_and_hands_back_the_rest(jobs: Jobs) -> Non
         began.release()
         await asyncio.Event().wait()
 
-    worker = jobs.worker(timing=Timing(heartbeat=0.1, dead_after=60.0, look=60.0, drain=2.0))
+    worker = jobs.worker(timing=Timing(heartbeat=0.1, dead_after=60.0, look=60.0, drain=1.0))
 
     async def go_on_when_it_drains() -> None:
         while not worker._draining:  # noqa: ASYNC110 -- there is no event for it

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fluxbase.jobs import Functions, Job, JobStatus
+from fluxbase.jobs.cron import latest_due, next_due
 from fluxbase.jobs.errors import UnreadableScheduleError
 from fluxbase.jobs.scheduling import declare_schedules, enable_schedule, submit_due
 
@@ -107,9 +108,18 @@ async def test_a_schedule_of_a_function_that_nobody_has_waits(jobs: Jobs) -> Non
 
 
 @pytest.mark.parametrize(
-    ("column", "value"),
-    [("cron", "nonsense"), ("cron", "0 0 30 2 *"), ("cron", ""), ("time_zone", "Mars/Olympus"), ("time_zone", "../x")],
+    ("cron", "time_zone"),
+    [("nonsense", "UTC"), ("0 0 30 2 *", "UTC"), ("", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("0 3 * * *", "../x")],
 )
+def test_what_cannot_be_read_is_refused_in_one_way(cron: str, time_zone: str) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(ValueError, match="is no"):
+        next_due(cron, time_zone, now)
+    with pytest.raises(ValueError, match="is no"):
+        latest_due(cron, time_zone, now, now)
+
+
+@pytest.mark.parametrize(("column", "value"), [("cron", "nonsense"), ("time_zone", "Mars/Olympus")])
 async def test_a_schedule_that_cannot_be_read_is_marked_and_holds_up_nothing(
     jobs: Jobs, column: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
