@@ -19,7 +19,7 @@ from .serving import PATIENCE
 TRACK = {"type": "presence", "channel": "room"}
 
 
-async def test_clients_cannot_fill_the_memory(site, owner, monkeypatch):
+async def test_clients_cannot_fill_the_memory(site, http, ada, monkeypatch):
     async with site.client() as client:
         await client.join("room")
         long = await client.ask(**TRACK, payload={"event": "track", "key": "k" * 201})
@@ -48,13 +48,7 @@ async def test_clients_cannot_fill_the_memory(site, owner, monkeypatch):
         assert await tables.find(role, "public", "notes") is not None
     assert len(tables) == 2
 
-
-async def _empty(site):
-    while site.realtime.presence.state("room").state:  # noqa: ASYNC110 -- a plain state, on purpose
-        await asyncio.sleep(0.01)
-
-
-async def test_only_json_is_passed_on(site, http, ada):
+    # Nor send what is no JSON.
     headers = {"Authorization": f"Bearer {ada['access_token']}", "Content-Type": "application/json"}
     async with site.client() as client:
         await client.join("room", own=True)
@@ -69,6 +63,11 @@ async def test_only_json_is_passed_on(site, http, ada):
             answer = await http.post("/api/v1/realtime/broadcast", headers=headers, content=body)
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_message"), number
         await client.nothing()
+
+
+async def _empty(site):
+    while site.realtime.presence.state("room").state:  # noqa: ASYNC110 -- a plain state, on purpose
+        await asyncio.sleep(0.01)
 
 
 async def test_who_is_no_longer_a_member_is_no_longer_shown(site, ada, owner):

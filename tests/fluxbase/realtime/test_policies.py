@@ -96,3 +96,11 @@ async def test_only_the_server_asks_under_claims(resources, owner):
                 await connection.fetch(
                     "SELECT * FROM realtime.visible_records('public.things', '[{}]', $1::text::jsonb)", requests
                 )
+
+    # Managed servers grant no BYPASSRLS: the policies of our tables let the service role in.
+    rows = await owner.fetch(
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind = 'r'"
+        " AND (NOT c.relrowsecurity"
+        "      OR NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'service'))"
+    )
+    assert rows == []

@@ -85,17 +85,6 @@ async def test_an_outbox_is_bounded_and_knows_since_when_it_is_slow():
     assert (len(sent), outbox.slow_since) == (31, None)
 
 
-async def test_slow_for_too_long(site):
-    async with site.client() as client:
-        await client.join("x")
-        (connection,) = site.realtime.registry
-        connection.outbox.slow_since = 100.0
-        site.realtime.watch.close_slow(130.0)
-        assert connection.closing is None
-        site.realtime.watch.close_slow(130.1)
-        assert await client.closed() == (1013, "slow client")
-
-
 async def test_a_deleted_session_closes_its_sockets_at_once(site, owner, ada, eve):
     async with (
         site.client(ada["access_token"]) as one,
@@ -186,14 +175,6 @@ async def test_keys_need_the_scopes(site, http, owner):
     assert (await http.post(f"{ADMIN}/restart", headers=keys["realtime:read"])).status_code == 403
 
 
-async def test_no_token_reaches_the_log(site, ada, caplog):
-    caplog.set_level(logging.INFO)
-    async with site.client(ada["access_token"]) as client:
-        await client.join("x")
-    assert "WebSocket /realtime" in caplog.text
-    assert ada["access_token"].rpartition(".")[2] not in caplog.text
-
-
 async def test_nothing_is_lost_when_backends_are_killed_under_load(site, owner, addresses):
     writer = await asyncpg.connect(addresses.owner_dsn)
     async with site.client(site.service_token) as service:
@@ -237,6 +218,14 @@ async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner)
         await until(lambda: site.realtime.reader.listening)
         assert site.realtime.reader._doorbell._connection.get_server_pid() != before
         assert (await http.post(f"{ADMIN}/restart")).status_code == 401
+
+    # A process that was away for too long says so.
+    async with site.client(site.service_token) as service:
+        await service.subscribe("notes")
+        site.realtime.reader._read_at -= RETENTION_SECONDS + 1
+        await owner.execute(SAY, "x")
+        assert (await service.take("bulk"))["payload"] == {"schema": "public", "table": "notes", "reason": "gap"}
+        await service.change()
 
 
 async def test_tables_go_live_and_stop(site, http, owner, ada):
@@ -286,15 +275,30 @@ NONSENSE = ["", "x", "[]", "{}", '{"type": 1}', '{"type": "subscribe"}',
      '{"type": "subscribe", "channel": "c", "config": {"table": "nobody\\u0000"}}']  # fmt: skip
 
 
-async def test_nonsense_is_answered_and_the_socket_lives(site):
+async def test_what_one_socket_may_do(site, ada, caplog):
+    """Nonsense is answered and the socket lives; no token is logged; who is slow or talks too fast is closed."""
     async with site.client() as client:
         for message in NONSENSE:
             await client.socket.send(message)
             assert (await client.take("error"))["payload"]["code"] != "internal_error", message[:100]
         await client.join("still here")
 
+    caplog.set_level(logging.INFO)
+    async with site.client(ada["access_token"]) as client:
+        await client.join("x")
+    assert "WebSocket /realtime" in caplog.text
+    assert ada["access_token"].rpartition(".")[2] not in caplog.text
 
-async def test_too_many_messages_end_the_connection(site):
+    async with site.client() as client:
+        await client.join("x")
+        await until(lambda: len(site.realtime.registry) == 1)
+        (connection,) = site.realtime.registry
+        connection.outbox.slow_since = 100.0
+        site.realtime.watch.close_slow(130.0)
+        assert connection.closing is None
+        site.realtime.watch.close_slow(130.1)
+        assert await client.closed() == (1013, "slow client")
+
     async with site.client() as client:
         for _ in range(250):
             await client.socket.send('{"type":"heartbeat"}')
@@ -335,25 +339,6 @@ async def test_old_changes_are_deleted_but_none_that_just_committed(resources, n
     assert [row["text"] for row in left] == ["begun long ago", "new"]
     assert await retention.clean(3 * RETENTION_SECONDS) == 2
     await late.close()
-
-
-async def test_a_process_that_was_away_too_long_says_so(site, owner):
-    async with site.client(site.service_token) as service:
-        await service.subscribe("notes")
-        site.realtime.reader._read_at -= RETENTION_SECONDS + 1
-        await owner.execute(SAY, "x")
-        assert (await service.take("bulk"))["payload"] == {"schema": "public", "table": "notes", "reason": "gap"}
-        await service.change()
-
-
-async def test_the_service_role_needs_no_bypass(owner):
-    """Managed servers grant none: the policies of our tables let it in."""
-    rows = await owner.fetch(
-        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'realtime'::regnamespace AND c.relkind = 'r'"
-        " AND (NOT c.relrowsecurity"
-        "      OR NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'service'))"
-    )
-    assert rows == []
 
 
 async def until(holds):
