@@ -127,8 +127,8 @@ async def _signed_in(connection: asyncpg.Connection, who: UUID) -> str:
     session = await connection.fetchval(
         "INSERT INTO auth.sessions (user_id, expires_at) VALUES ($1, now() + interval '1 day') RETURNING id", who
     )
-    user = User(id=who, email=f"{who}@example.com", created_at=now, session_id=session)
-    return issue_for_user(SECRET, user, Proof(("password",)), now=now, lifetime=timedelta(hours=12))
+    user = User(id=who, email=f"{who}@example.com", created_at=now, session_id=session, proof=Proof(("password",)))
+    return issue_for_user(SECRET, user, now=now, lifetime=timedelta(hours=12))
 
 
 # ── the servers ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import os
 from fastapi import FastAPI
 
 from fluxbase.app import create_app
+from fluxbase.http.surround import Surround
 from fluxbase.monitoring import configure_logging
 from fluxbase.ratelimit.http import RequestLimit
 from fluxbase.resources import Addresses
@@ -27,6 +28,7 @@ def make() -> FastAPI:
     )
     app = create_app(settings, addresses)
     if not os.environ.get("LIMITED"):
-        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not RequestLimit]
+        surround = next(entry for entry in app.user_middleware if entry.cls is Surround)
+        surround.kwargs["steps"] = [step for step in surround.kwargs["steps"] if not isinstance(step, RequestLimit)]
     tune_garbage_collection()
     return app

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from fluxbase import http
 from fluxbase.auth.mail.delivery import mail_delivery
@@ -70,7 +71,8 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
 
 def include_backend(app: FastAPI) -> None:
     """Add the routes of every room. `app.state.settings` must be set."""
-    app.router.routes.extend(rest.routes())  # first: routes are tried one after another, and this is the busiest path
+    app.user_middleware.append(Middleware(rest.Shortcut))  # the innermost: the busiest path, past the router
+    app.router.routes.extend(rest.routes())
     for router in _ROUTERS:
         app.include_router(router)
 

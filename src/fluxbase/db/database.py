@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Self, override
 from uuid import UUID
 
@@ -31,7 +32,7 @@ _RESET = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Claims:
     """Who a transaction runs for: a database role, and what `auth.jwt()` tells the policies.
 
@@ -46,6 +47,10 @@ class Claims:
 
     def as_json(self) -> str:
         """The claims as the JSON text that `request.jwt.claims` holds."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
         claims = {"role": self.role, **self.extra}
         if self.sub is not None:
             claims["sub"] = self.sub

@@ -19,68 +19,40 @@ _SERVER_ERROR = 500
 _GONE = 1006
 
 
-class AccessLog:
-    """Log method, path, status, duration, client and credential of each request when it is over.
+def log_request(scope: Scope, status: int, seconds: float, size_bytes: int) -> None:
+    """Log method, path, status, duration, client and credential of a request that is over."""
+    quiet = scope["path"].startswith(_QUIET) and status < _SERVER_ERROR
+    told = {"status": status, "duration_ms": round(seconds * 1000, 1), "bytes": size_bytes}
+    _write("request", scope, told, quiet=quiet)
 
-    A WebSocket is a request of status 101 when it opens, and `socket closed` when it ends.
-    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+async def log_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run a WebSocket: a request of status 101 when it opens, and `socket closed` when it ends."""
+    started, opened, code = time.perf_counter(), False, _GONE
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] == "websocket":
-            await self._socket(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._request(scope, receive, send)
+    async def watch(message: Message) -> None:
+        nonlocal opened, code
+        if message["type"] == "websocket.accept" and not opened:
+            opened = True
+            _write("request", scope, {"status": 101, "duration_ms": _since(started)})
+        elif message["type"] == "websocket.close":
+            code = message.get("code", 1000)
+        await send(message)
+
+    async def hear() -> Message:
+        nonlocal code
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            code = message.get("code") or code
+        return message
+
+    try:
+        await app(scope, hear, watch)
+    finally:
+        if opened:
+            _write("socket closed", scope, {"code": code, "duration_ms": _since(started)})
         else:
-            await self.app(scope, receive, send)
-
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, status, size = time.perf_counter(), 500, 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status, size
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "http.response.body":
-                size += len(message.get("body", b""))
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        finally:
-            quiet = scope["path"].startswith(_QUIET) and status < _SERVER_ERROR
-            told = {"status": status, "duration_ms": _since(started), "bytes": size}
-            _write("request", scope, told, quiet=quiet)
-
-    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, opened, code = time.perf_counter(), False, _GONE
-
-        async def watch(message: Message) -> None:
-            nonlocal opened, code
-            if message["type"] == "websocket.accept" and not opened:
-                opened = True
-                _write("request", scope, {"status": 101, "duration_ms": _since(started)})
-            elif message["type"] == "websocket.close":
-                code = message.get("code", 1000)
-            await send(message)
-
-        async def hear() -> Message:
-            nonlocal code
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                code = message.get("code") or code
-            return message
-
-        try:
-            await self.app(scope, hear, watch)
-        finally:
-            if opened:
-                _write("socket closed", scope, {"code": code, "duration_ms": _since(started)})
-            else:
-                _write("request", scope, {"status": 403, "duration_ms": _since(started)})
+            _write("request", scope, {"status": 403, "duration_ms": _since(started)})
 
 
 def _write(event: str, scope: Scope, told: Mapping[str, Any], *, quiet: bool = False) -> None:

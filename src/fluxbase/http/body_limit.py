@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope
 
 from fluxbase.errors import InvalidRequestError, PayloadTooLargeError
 
@@ -11,16 +11,16 @@ from fluxbase.errors import InvalidRequestError, PayloadTooLargeError
 class BodyLimit:
     """Refuse bodies over `limit_bytes`, or over the limit of the longest prefix in `by_prefix` that fits the path."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int, by_prefix: Mapping[str, int] | None = None) -> None:
-        self.app = app
+    def __init__(self, *, limit_bytes: int, by_prefix: Mapping[str, int] | None = None) -> None:
         self._default = limit_bytes
         self._by_prefix = sorted((by_prefix or {}).items(), key=lambda entry: -len(entry[0]))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def __call__(self, scope: Scope, receive: Receive) -> Receive:
+        """Check what a request declares, and count what comes.
+
+        Raises:
+            PayloadTooLargeError: 413; reading the body may raise it too.
+        """
         limit = self._limit_of(scope["path"])
         _check_declared(Headers(scope=scope).get("content-length"), limit)
         seen = 0
@@ -34,7 +34,7 @@ class BodyLimit:
                     raise _too_large(limit)
             return message
 
-        await self.app(scope, counted, send)
+        return counted
 
     def _limit_of(self, path: str) -> int:
         return next((limit for prefix, limit in self._by_prefix if path.startswith(prefix)), self._default)

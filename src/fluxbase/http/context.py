@@ -2,13 +2,12 @@
 
 import ipaddress
 import re
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 from fluxbase.errors import ConfigurationError
 
@@ -20,35 +19,23 @@ _STATE = "fluxbase"
 
 
 class RequestContext:
-    """Give each request an id (the caller's, when it is sane) and find the client behind trusted proxies."""
+    """Gives each request an id (the caller's, when it is sane) and finds the client behind trusted proxies."""
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[str] = ()) -> None:
-        self.app = app
+    def __init__(self, *, trusted_proxies: Sequence[str] = ()) -> None:
         self._trusted = parse_networks(trusted_proxies)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
+    def enter(self, scope: Scope) -> str:
+        """Note what is known of a request or WebSocket before anything else is done for it; returns its id."""
         headers = Headers(scope=scope)
         offered = headers.get("x-request-id", "")
-        identifier = offered if _SANE_ID.fullmatch(offered) else uuid.uuid4().hex
+        identifier = offered if _SANE_ID.fullmatch(offered) else secrets.token_hex(16)
         scope[_STATE] = {
             "request_id": identifier,
             "client": resolve_client(scope, headers, self._trusted),
             "secure": self._is_secure(scope, headers),
             "headers": dict[str, str](),
         }
-
-        async def echo(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier.encode("ascii"))]
-                MutableHeaders(scope=message).update(scope[_STATE]["headers"])
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=identifier):
-            await self.app(scope, receive, echo)
+        return identifier
 
     def _is_secure(self, scope: Scope, headers: Headers) -> bool:
         if scope.get("scheme") in ("https", "wss"):
@@ -118,6 +105,14 @@ def _without_port(hop: str) -> str | None:
 def answer_with(scope: Scope, headers: Mapping[str, str]) -> None:
     """Put headers on whatever answers this request, errors too."""
     scope[_STATE]["headers"].update(headers)
+
+
+def add_context_headers(scope: Scope, message: Message) -> None:
+    """Put the request's id, and what `answer_with` was told, on the message that begins an answer."""
+    state = scope[_STATE]
+    message["headers"] = [*message.get("headers", ()), (b"x-request-id", state["request_id"].encode("ascii"))]
+    if state["headers"]:
+        MutableHeaders(scope=message).update(state["headers"])
 
 
 def request_id(request: HTTPConnection) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope
 
 from fluxbase.derived_keys import derived_key
 from fluxbase.errors import PayloadTooLargeError, PermissionDeniedError
@@ -36,24 +36,26 @@ class CsrfError(PermissionDeniedError):
 class CsrfProtection:
     """Check every unsafe request that carries no key or bearer token."""
 
-    def __init__(self, app: ASGIApp, *, public_url: str | None = None, origin_only: Sequence[str] = ()) -> None:
-        self.app = app
+    def __init__(self, *, public_url: str | None = None, origin_only: Sequence[str] = ()) -> None:
         self._public_url = public_url
         self._origin_only = frozenset(origin_only)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
-            await self.app(scope, receive, send)
-            return
+    async def __call__(self, scope: Scope, receive: Receive) -> Receive:
+        """Check a request; a form that was read for its token is received again.
+
+        Raises:
+            CsrfError: 403.
+        """
+        if scope["method"] in _SAFE_METHODS:
+            return receive
         headers = Headers(scope=scope)
         if not any(name in headers for name in CARRIERS):
             check_origin(headers, self._public_url)
         # Only Authorization makes the session's cookie count nothing; what exempts and what identifies must agree.
         token = None if "authorization" in headers else session_token(HTTPConnection(scope))
         if token is not None and scope["path"] not in self._origin_only:
-            receive = await _check_token(scope, headers, receive, token)
-        await self.app(scope, receive, send)
+            return await _check_token(scope, headers, receive, token)
+        return receive
 
 
 def check_origin(headers: Headers, public_url: str | None) -> None:

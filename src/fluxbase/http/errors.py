@@ -7,7 +7,6 @@ from http import HTTPStatus
 import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fluxbase.http.context import request_id
 from fluxbase.http.problem import Problem, problem_of
@@ -90,31 +89,3 @@ def _log(problem: Problem, error: Exception) -> None:
         logger.warning(
             "too many connections" if crowded else "server unavailable", error=f"{type(error).__name__}: {error}"
         )
-
-
-class ErrorBoundary:
-    """The outermost catch: what no handler took becomes a response here, never a torn connection without a reason."""
-
-    def __init__(self, app: ASGIApp, *, responder: ErrorResponder) -> None:
-        self.app = app
-        self._responder = responder
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        except Exception as error:  # the last line of defence; nothing is swallowed, all of it is logged or answered
-            response = self._responder.respond(Request(scope, receive), error)
-            if started:  # too late for another status: break the connection, so that the client sees it as cut short
-                raise
-            await response(scope, receive, send)

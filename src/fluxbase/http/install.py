@@ -7,13 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from fluxbase.http.access_log import AccessLog
 from fluxbase.http.body_limit import BodyLimit
 from fluxbase.http.context import RequestContext
 from fluxbase.http.csrf import CsrfProtection
-from fluxbase.http.errors import ErrorBoundary, ErrorPage, ErrorResponder
+from fluxbase.http.errors import ErrorPage, ErrorResponder
 from fluxbase.http.security_headers import SecurityHeaders
-from fluxbase.monitoring.http import HttpMetrics
+from fluxbase.http.surround import Surround
 from fluxbase.monitoring.metrics import metrics_of
 from fluxbase.ratelimit.http import RequestLimit
 from fluxbase.settings import Settings
@@ -58,14 +57,16 @@ def install(
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, responder.handle)
     origin_only = (*_SIGN_IN_PATHS, *csrf_origin_only)
-    app.user_middleware = [
-        Middleware(RequestContext, trusted_proxies=settings.trusted_proxies),
-        Middleware(AccessLog),
-        Middleware(HttpMetrics, metrics=metrics_of(app)),
-        Middleware(SecurityHeaders, public_url=settings.public_url),
-        Middleware(ErrorBoundary, responder=responder),
-        Middleware(RequestLimit, settings=settings, limited=rate_limited, unlimited=rate_unlimited),
-        Middleware(BodyLimit, limit_bytes=settings.body_limit_bytes, by_prefix=body_limits),
-        Middleware(CsrfProtection, public_url=settings.public_url, origin_only=origin_only),
-        *app.user_middleware,
-    ]
+    surround = Middleware(
+        Surround,
+        context=RequestContext(trusted_proxies=settings.trusted_proxies),
+        metrics=metrics_of(app),
+        security=SecurityHeaders(public_url=settings.public_url),
+        responder=responder,
+        steps=(
+            RequestLimit(settings=settings, limited=rate_limited, unlimited=rate_unlimited),
+            BodyLimit(limit_bytes=settings.body_limit_bytes, by_prefix=body_limits),
+            CsrfProtection(public_url=settings.public_url, origin_only=origin_only),
+        ),
+    )
+    app.user_middleware.insert(0, surround)

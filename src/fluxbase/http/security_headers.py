@@ -1,6 +1,6 @@
 """Headers that tell browsers what our pages may do: nothing but their own scripts, styles and connections."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 # No inline scripts and no inline styles: what an attacker manages to write into a page stays text.
 CONTENT_SECURITY_POLICY = (
@@ -21,28 +21,17 @@ _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 
 
 class SecurityHeaders:
-    """Add the headers that a response does not set itself. HSTS only where the public address is https."""
+    """The headers that a response does not set itself. HSTS only where the public address is https."""
 
-    def __init__(self, app: ASGIApp, *, public_url: str | None = None) -> None:
-        self.app = app
+    def __init__(self, *, public_url: str | None = None) -> None:
         secure = (public_url or "").lower().startswith("https://")
         pairs = (*_ALWAYS, _HSTS) if secure else _ALWAYS
-        self._headers = tuple((name.lower().encode(), value.encode()) for name, value in pairs)
+        self._pages = tuple((name.lower().encode(), value.encode()) for name, value in pairs)
+        self._api = (*self._pages, _CACHE_CONTROL)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
-                present = {name.lower() for name, _ in headers}
-                headers += [pair for pair in self._headers if pair[0] not in present]
-                if scope["path"].startswith("/api/") and _CACHE_CONTROL[0] not in present:
-                    headers.append(_CACHE_CONTROL)
-                message["headers"] = headers
-            await send(message)
-
-        await self.app(scope, receive, add)
+    def add(self, scope: Scope, message: Message) -> None:
+        """Add them to the message that begins an answer."""
+        headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+        present = {name.lower() for name, _ in headers}
+        ours = self._api if scope["path"].startswith("/api/") else self._pages
+        message["headers"] = headers + [pair for pair in ours if pair[0] not in present]

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from fluxbase.auth.identity import client_subject
 from fluxbase.errors import RateLimitError
@@ -22,27 +22,27 @@ _NEVER = ("/health", "/metrics", "/static/")
 
 
 class RequestLimit:
-    """ASGI middleware: a token bucket per service key, user or address; 429 with Retry-After when it is empty."""
+    """A token bucket per service key, user or address; 429 with Retry-After when it is empty."""
 
-    def __init__(
-        self, app: ASGIApp, *, settings: Settings, limited: Sequence[str] = ("/",), unlimited: Sequence[str] = ()
-    ) -> None:
-        self.app = app
+    def __init__(self, *, settings: Settings, limited: Sequence[str] = ("/",), unlimited: Sequence[str] = ()) -> None:
         self._settings = settings
         self._limited = tuple(limited)
         self._unlimited = (*_NEVER, *unlimited)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        if scope["type"] != "http" or not self._applies(scope):
-            await self.app(scope, receive, send)
-            return
+    async def __call__(self, scope: Scope, receive: Receive) -> Receive:
+        """Take a token for a request, and tell its client how many are left.
+
+        Raises:
+            RateLimitError: 429.
+        """
+        if not self._applies(scope):
+            return receive
         bucket, subject = self._bucket(scope), client_subject(HTTPConnection(scope))
         verdict = await bucket.take(subject)
         answer_with(scope, _headers(bucket, verdict))
         if not verdict.allowed:
             raise self._refusal(scope, subject, verdict)
-        await self.app(scope, receive, send)
+        return receive
 
     def _applies(self, scope: Scope) -> bool:
         path: str = scope["path"]
