@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -68,13 +69,13 @@ def test_two_processes(addresses: Addresses, tmp_path: Path):
 
     def listening() -> set[int]:
         """The processes that accept connections on the port."""
-        return {
-            child.pid
-            for child in itself.children()
-            if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
-            for connection in child.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-        }
+        found: set[int] = set()
+        for child in itself.children():
+            with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+                sockets = child.net_connections("tcp")
+                if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
+                    found.add(child.pid)
+        return found
 
     try:
         until("two processes listen", lambda: len(listening()) == 2)

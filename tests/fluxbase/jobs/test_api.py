@@ -240,7 +240,7 @@ async def test_operators_see_queue_workers_and_schedules(
         schedules = (await client.get("/api/v1/admin/jobs/schedules", headers=operator)).json()["schedules"]
         switched = await client.patch("/api/v1/admin/jobs/schedules/nightly", json={"enabled": False}, headers=operator)
         async with asyncio.timeout(20):  # the gauges are read every few seconds
-            while "fluxbase_jobs_pending 1.0" not in (metrics := (await client.get("/metrics")).text):
+            while "fluxbase_jobs_pending 1.0" not in (metrics := (await client.get("/metrics")).text):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     assert health["status"] == "healthy"
     assert health["latency_ms"] > 0
