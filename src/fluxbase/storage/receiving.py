@@ -1,6 +1,7 @@
 """The body of an upload as a stream: the part `file` of a multipart form, or the body itself."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ def parse_json(text: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-class Incoming:
+class Incoming(ABC):
     """An upload on its way. `start` it, iterate `chunks` once, then read `metadata`."""
 
     content_type: str | None = None
@@ -84,6 +85,7 @@ class Incoming:
         except FormParserError as error:
             raise InvalidRequestError(f"The form cannot be read: {error}") from None
 
+    @abstractmethod
     async def start(self) -> None:
         """Read up to the content's first byte; `content_type` is known afterwards.
 
@@ -91,17 +93,17 @@ class Incoming:
             InvalidRequestError: There is no content.
         """
 
+    @abstractmethod
     def chunks(self) -> AsyncIterator[bytes]:
         """The content. Afterwards everything behind it has been read too."""
-        raise NotImplementedError
 
+    @abstractmethod
     def metadata(self) -> Mapping[str, Any]:
         """What the client says of the object: a JSON object.
 
         Raises:
             InvalidRequestError: It is none.
         """
-        raise NotImplementedError
 
 
 class _RawBody(Incoming):
@@ -109,6 +111,9 @@ class _RawBody(Incoming):
         self.content_type = content_type
         self._body = body
         self._metadata = metadata
+
+    async def start(self) -> None:
+        """Nothing stands before the content."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         return self._body
