@@ -161,19 +161,21 @@ def _wait_until(url: str) -> None:
 
 
 @contextmanager
-def _fluxbase(owner: str, runtime: str, redis: str, **more: str) -> Iterator[str]:
+def _fluxbase(owner: str, runtime: str, redis: str) -> Iterator[str]:
     port = free_port()
     environment = {
-        "BENCH_OWNER": owner,
-        "BENCH_RUNTIME": runtime,
-        "BENCH_REDIS": redis,
-        "BENCH_SECRET": SECRET,
+        "FLUXBASE_DATABASE_OWNER_URL": owner,
+        "FLUXBASE_DATABASE_URL": runtime,
+        "FLUXBASE_REDIS_URL": redis,
+        "FLUXBASE_AUTH_JWT_SECRET": SECRET,
         "FLUXBASE_DATABASE_MAX_CONNECTIONS": str(POOL),
-        **more,
+        "FLUXBASE_LOG_LEVEL": "error",  # neither peer writes a line a request
+        # The limit on requests is asked, and is out of reach: neither peer has one.
+        "FLUXBASE_SERVER_RATE_LIMIT_REQUESTS_PER_SECOND": "1000000",
+        "FLUXBASE_SERVER_RATE_LIMIT_BURST": "1000000",
     }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.rest_app:make", "--port", str(port)]
-    options = ["--workers", str(PROCESSES), "--no-access-log", "--log-level", "error", "--no-server-header"]
-    with _running([*command, *options], environment, f"http://127.0.0.1:{port}/health"):
+    command = [sys.executable, "-m", "fluxbase", "serve", "--port", str(port), "--processes", str(PROCESSES)]
+    with _running(command, environment, f"http://127.0.0.1:{port}/health"):
         yield f"http://127.0.0.1:{port}"
 
 

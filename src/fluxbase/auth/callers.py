@@ -18,7 +18,6 @@ from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.auth.dependencies import accounts_of
 from fluxbase.auth.identity import proved_keys, verified_claims
 from fluxbase.auth.model import claims_of
-from fluxbase.auth.remembered import Remembered
 from fluxbase.db import ANONYMOUS, Claims
 from fluxbase.errors import NotAuthenticatedError, PermissionDeniedError
 from fluxbase.http import cookies
@@ -122,15 +121,7 @@ async def caller_of_credential(connection: HTTPConnection, credential: str) -> C
     """
     if is_service_key(credential):
         return await caller_of_key(connection, credential)
-    claims, state = verified_claims(connection, credential), connection.app.state
-    remembered: Remembered[Caller] | None = getattr(state, "callers", None)
-    if remembered is None:
-        remembered = state.callers = Remembered[Caller]()
-    caller = remembered.get(credential)
-    if caller is None:
-        caller = caller_of_claims(claims)
-        remembered.add(credential, caller)
-    return caller
+    return caller_of_claims(verified_claims(connection, credential))
 
 
 async def caller_of_key(connection: HTTPConnection, token: str) -> Caller:

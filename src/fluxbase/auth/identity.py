@@ -4,7 +4,6 @@ Who sends made-up credentials is counted by address: each of them would else hav
 """
 
 import hashlib
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -13,12 +12,12 @@ from starlette.requests import HTTPConnection
 
 from fluxbase.auth import access_tokens
 from fluxbase.auth.access_tokens import InvalidTokenError
-from fluxbase.auth.remembered import Remembered
 from fluxbase.http.context import client_address
 from fluxbase.http.credentials import bearer_token, service_key
 from fluxbase.ratelimit.addresses import address_subject
 
 _MOST_KEYS = 10_000
+_VERIFIED = "verified_token"
 
 
 def client_subject(connection: HTTPConnection) -> str:
@@ -45,19 +44,16 @@ def _token_subject(connection: HTTPConnection, claims: Mapping[str, Any]) -> str
 
 
 def verified_claims(connection: HTTPConnection, token: str) -> Mapping[str, Any]:
-    """The claims of an access token. A signature is verified once in a process, the expiry each time.
+    """The claims of an access token; verified once a request, whoever asks.
 
     Raises:
         InvalidTokenError: 401.
     """
-    state = connection.app.state
-    remembered: Remembered[Mapping[str, Any]] | None = getattr(state, "verified_tokens", None)
-    if remembered is None:
-        remembered = state.verified_tokens = Remembered[Mapping[str, Any]]()
-    claims = remembered.get(token)
-    if claims is None or claims["exp"] <= time.time():
-        claims = access_tokens.verify(state.resources.addresses.secret, token)
-        remembered.add(token, claims)
+    known: tuple[str, Mapping[str, Any]] | None = connection.scope.get(_VERIFIED)
+    if known is not None and known[0] == token:
+        return known[1]
+    claims = access_tokens.verify(connection.app.state.resources.addresses.secret, token)
+    connection.scope[_VERIFIED] = (token, claims)
     return claims
 
 

@@ -122,5 +122,8 @@ def _shared_socket(host: str, port: int) -> socket.socket:
     shared = socket.socket(family, socket.SOCK_STREAM)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # The loop sets this on sockets that it makes itself. Connections inherit it; without it head and body of an answer,
+    # written one after the other, wait for the client's delayed acknowledgement: 40 ms each.
+    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shared.bind((host, port))
     return shared

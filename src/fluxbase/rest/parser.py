@@ -5,7 +5,6 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from fluxbase.rest.errors import InvalidQueryError
@@ -13,7 +12,6 @@ from fluxbase.rest.query import Condition, Field, Group, Operator, Order, Path, 
 
 MAX_CONDITIONS, MAX_DEPTH, MAX_PARAMETERS = 200, 16, 100
 _LARGEST = 2**31 - 1
-_LONGEST_REMEMBERED, _MOST_REMEMBERED = 1000, 1000
 _OPERATORS = {operator.value: operator for operator in Operator}
 _NATURAL = re.compile(r"[0-9]{1,10}", re.ASCII)
 _POSITION = re.compile(r"-?[0-9]{1,9}", re.ASCII)
@@ -70,10 +68,6 @@ def parse(query_string: bytes) -> Parameters:
     Raises:
         InvalidQueryError: 400, and the text says what to write instead.
     """
-    return _remembered(query_string) if len(query_string) <= _LONGEST_REMEMBERED else _parse(query_string)
-
-
-def _parse(query_string: bytes) -> Parameters:
     found: dict[str, str] = {}
     members: list[Condition | Group] = []
     for name, value in pairs_of(query_string):
@@ -93,10 +87,6 @@ def _parse(query_string: bytes) -> Parameters:
         named=frozenset(found),
         **{_FIELDS.get(name, name): _RESERVED[name](value) for name, value in found.items()},  # pyright: ignore[reportArgumentType] -- each name has its own type
     )
-
-
-# Programs ask the same again and again; what is parsed cannot be changed by anybody.
-_remembered = lru_cache(_MOST_REMEMBERED)(_parse)
 
 
 def _size(node: Condition | Group) -> int:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from fluxbase.cli.serve import _shared_socket
 from fluxbase.embedded.ports import free_port
 from fluxbase.resources import Addresses
 
@@ -93,3 +95,12 @@ def test_two_processes(addresses: Addresses, tmp_path: Path):
     assert not any(child.is_running() for child in children)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/health", trust_env=False)
+
+
+def test_connections_of_several_processes_do_not_wait_for_acknowledgements():
+    with _shared_socket("127.0.0.1", 0) as listening, socket.socket() as client:
+        listening.listen()
+        client.connect(listening.getsockname())
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
