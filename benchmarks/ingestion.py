@@ -41,7 +41,7 @@ from fluxbase.db.roles import ensure_runtime_role
 from fluxbase.embedded import Home, join_servers
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses, Resources, open_resources
-from fluxbase.serving import tune_garbage_collection
+from fluxbase.serving import run
 
 CASES = 10_000
 SECRET = "a secret for the benchmark, of sufficient length"
@@ -250,7 +250,6 @@ def main() -> None:
     arguments.add_argument("--uploads", type=int, default=200)
     chosen = arguments.parse_args()
     configure_logging(level="error")
-    tune_garbage_collection()  # as the worker does
     with tempfile.TemporaryDirectory(prefix="flakeguard-bench-") as folder:
         Path(folder).chmod(0o711)
         home = Home(Path(folder) / "home")
@@ -258,7 +257,7 @@ def main() -> None:
             migrate(servers.owner_dsn)
             runtime = asyncio.run(ensure_runtime_role(servers.owner_dsn, SECRET))
             addresses = Addresses(servers.owner_dsn, runtime, servers.redis_url, SECRET)
-            asyncio.run(measure(addresses, chosen.attempts, chosen.uploads))
+            run(measure(addresses, chosen.attempts, chosen.uploads))  # as the worker does
         home.remove_if_idle()
 
 

@@ -33,7 +33,7 @@ from fluxbase.embedded import EmbeddedServers, Home, join_servers
 from fluxbase.embedded.ports import free_port
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses
-from fluxbase.serving import server_config, tune_garbage_collection
+from fluxbase.serving import run, server_config
 from fluxbase.settings import Settings
 
 SECRET = "a secret for the benchmark, of sufficient length"
@@ -89,8 +89,7 @@ def serve(told: dict) -> None:
         realtime_max_connections_per_user=100_000,
     )
     app = create_app(settings, Addresses(None, told["runtime_dsn"], told["redis_url"], SECRET))
-    tune_garbage_collection()
-    uvicorn.Server(server_config(app, "127.0.0.1", told["port"])).run()
+    run(uvicorn.Server(server_config(app, "127.0.0.1", told["port"])).serve())
 
 
 async def listen(told: dict) -> None:

@@ -1,11 +1,9 @@
 """The API and the dashboard in this process."""
 
-import asyncio
-
 from flakeguard.app import create_app
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.resources import Addresses
-from fluxbase.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
+from fluxbase.serving import Server, run, serve_until_orphaned, server_config
 
 
 def serve_api(settings: FlakeGuardSettings, addresses: Addresses) -> None:
@@ -18,5 +16,4 @@ def serve_api(settings: FlakeGuardSettings, addresses: Addresses) -> None:
             live.close()
 
     server = Server(server_config(app, settings.host, settings.port), close_streams)
-    tune_garbage_collection()
-    asyncio.run(serve_until_orphaned(server))
+    run(serve_until_orphaned(server))

@@ -1,7 +1,5 @@
 """The worker in this process, with its health and metrics on a port."""
 
-import asyncio
-
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,13 +13,12 @@ from flakeguard.worker.queues import QUEUES
 from flakeguard.worker.runner import running_worker
 from fluxbase.monitoring import exposition
 from fluxbase.resources import Addresses, open_resources
-from fluxbase.serving import Server, serve_until_orphaned, server_config, tune_garbage_collection
+from fluxbase.serving import Server, run, serve_until_orphaned, server_config
 
 
 def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
     """Process jobs until SIGTERM or SIGINT; jobs under way are finished or handed back."""
-    tune_garbage_collection()
-    asyncio.run(_work(settings, addresses))
+    run(_work(settings, addresses))
 
 
 def max_connections(settings: FlakeGuardSettings) -> int:

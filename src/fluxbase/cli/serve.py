@@ -1,6 +1,5 @@
 """`fluxbase serve`: the backend in the foreground, in one process or in several behind one address."""
 
-import asyncio
 import os
 import socket
 import sys
@@ -22,10 +21,10 @@ from fluxbase.serving import (
     Server,
     StopSignal,
     revive,
+    run,
     serve_until_orphaned,
     server_config,
     stop_all,
-    tune_garbage_collection,
 )
 from fluxbase.settings import Settings
 
@@ -72,8 +71,7 @@ def run_server(settings: Settings, addresses: Addresses, listening: socket.socke
     """Serve in this process until SIGTERM or SIGINT, on `listening` when it is given."""
     app = create_app(settings, addresses)
     server = Server(server_config(app, settings.host, settings.port), lambda: None)
-    tune_garbage_collection()
-    asyncio.run(serve_until_orphaned(server, [listening] if listening else None))
+    run(serve_until_orphaned(server, [listening] if listening else None))
 
 
 def _supervise(settings: Settings, addresses: Addresses) -> None:

@@ -11,7 +11,7 @@ from fluxbase.cli.output import say
 from fluxbase.cli.starting import reached, settings_of
 from fluxbase.jobs.running import functions_of, running_jobs
 from fluxbase.resources import Addresses, open_resources
-from fluxbase.serving import tune_garbage_collection
+from fluxbase.serving import run
 from fluxbase.settings import Settings
 
 
@@ -22,8 +22,7 @@ def worker(
     """Run jobs of the functions in jobs.modules until SIGTERM; jobs under way are finished or handed back."""
     settings = settings_of(jobs_max_concurrent_per_worker=concurrency)
     with reached(settings, quiet=False, logs_to=sys.stdout) as addresses:
-        tune_garbage_collection()
-        asyncio.run(_work(settings, addresses, name))
+        run(_work(settings, addresses, name))
     say("the worker has stopped")
 
 

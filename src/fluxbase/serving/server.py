@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from starlette.applications import Starlette
 from fluxbase.realtime.transport import WEBSOCKET_OPTIONS
 
 _GRACE_SECONDS = 5
-_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 _LOOK_FOR_PARENT_SECONDS = 1.0
 SUPERVISED = "FLUXBASE_SUPERVISED"
 
@@ -42,17 +40,6 @@ class Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
-
-
-def tune_garbage_collection() -> None:
-    """Look for cycles less often, and never among what was there before any work.
-
-    A job makes tens of thousands of short-lived rows. With Python's defaults a quarter of an analysis was spent on
-    walking the modules' objects over and over (docs/benchmarks.md).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, 20, 20)
 
 
 def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
