@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fluxbase.errors import InvalidRequestError, NotFoundError
 from fluxbase.resources import Resources
 from fluxbase.rest.catalog import Argument, Catalog, Column, Function, Table
-from fluxbase.rest.compiler import Statement, array_literal, compile_call, compile_query, quoted
+from fluxbase.rest.compiler import Statement, compile_call, compile_query
+from fluxbase.rest.compiler.statement import array_literal, quoted
 from fluxbase.rest.introspection import read_catalog
 from fluxbase.rest.parser import MAX_CONDITIONS, Parameters, parse, parse_path, split_list
 from fluxbase.rest.query import Call, Conflict, Delete, Insert, Operator, Path, Read, Update

@@ -1,0 +1,59 @@
+"""A statement, and the values that are collected on the way to it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with one parameter `$1`, an array of text, and its elements.
+
+    Attributes:
+        sql: The text.
+        values: The elements.
+        one_plan: It finds its rows by the primary key, or makes them: the best plan is the same for every caller.
+        calls_function: It calls a function of the operator's.
+    """
+
+    sql: str
+    values: tuple[str, ...]
+    one_plan: bool = False
+    calls_function: bool = False
+
+
+class Values:
+    """The elements of the parameter so far. Each method takes one more, and returns the SQL that stands for it."""
+
+    def __init__(self) -> None:
+        self._values: list[str] = []
+
+    def taken(self) -> tuple[str, ...]:
+        """The elements in their order."""
+        return tuple(self._values)
+
+    def text(self, value: str) -> str:
+        """A text."""
+        self._values.append(value)
+        return f"($1::text[])[{len(self._values)}]"
+
+    def texts(self, values: Iterable[str]) -> str:
+        """Texts, as one array."""
+        return f"{self.text(array_literal(values))}::text[]"
+
+    def number(self, value: int) -> str:
+        """A number of rows."""
+        return f"{self.text(str(value))}::bigint"
+
+    def position(self, value: int) -> str:
+        """A position in a JSON array."""
+        return f"{self.text(str(value))}::integer"
+
+
+def array_literal(values: Iterable[str]) -> str:
+    """Texts as PostgreSQL writes an array of them, each one quoted."""
+    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
+
+
+def quoted(name: str) -> str:
+    """An identifier of the catalog, as SQL takes it whatever letters it has."""
+    return '"' + name.replace('"', '""') + '"'
