@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
-import structlog
 from fastapi import FastAPI
 
 from fluxbase.db import Connection, Database, load
 from fluxbase.db.listener import Listener
+from fluxbase.repeating import repeat
 from fluxbase.rest.catalog import Argument, Catalog, Column, ForeignKey, Function, Table
 
 SQL = load(__package__)
@@ -20,8 +20,6 @@ CHANNEL = "fluxbase_catalog"
 _NEVER_EXPOSED = frozenset(("rest", "information_schema"))
 _LOOK_SECONDS = 2.0  # between looks, where no event trigger tells of changes
 _AGAIN_SECONDS = 1.0  # an unknown name makes us look again, but not more often than this
-
-logger = structlog.get_logger(__name__)
 
 
 class CatalogCache:
@@ -33,6 +31,7 @@ class CatalogCache:
         self._catalog: Catalog | None = None
         self._read_at = 0.0
         self._generation = 0
+        self._fingerprint: str | None = None
         self._lock = asyncio.Lock()
 
     async def current(self) -> Catalog:
@@ -71,18 +70,12 @@ class CatalogCache:
             return catalog
 
     async def look(self) -> None:
-        """Compare a fingerprint of the database's catalog every few seconds, until cancelled."""
-        seen: str | None = None
-        while True:
-            try:
-                async with self._database.transaction() as connection:
-                    found: str = await connection.fetchval(SQL["fingerprint"])
-                if found != seen:
-                    self.forget()
-                seen = found
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                logger.warning("catalog not read", error=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+        """Compare a fingerprint of the database's catalog with that of the last look."""
+        async with self._database.transaction() as connection:
+            found: str = await connection.fetchval(SQL["fingerprint"])
+        if found != self._fingerprint:
+            self.forget()
+        self._fingerprint = found
 
 
 def exposable(schemas: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,8 +100,11 @@ async def watching_catalog(app: FastAPI) -> AsyncGenerator[None]:
     database: Database = app.state.resources.database
     async with database.transaction() as connection:
         announced: bool = await connection.fetchval(SQL["announces_changes"])
-    listener = Listener(app.state.resources.addresses.runtime_dsn, CHANNEL, lambda _payload: cache.forget())
-    task = asyncio.create_task(listener.run() if announced else cache.look())
+    if announced:
+        listening = Listener(app.state.resources.addresses.runtime_dsn, CHANNEL, lambda _payload: cache.forget()).run()
+    else:
+        listening = repeat("looking at the catalog", cache.look, every_seconds=_LOOK_SECONDS)
+    task = asyncio.create_task(listening)
     try:
         yield
     finally:

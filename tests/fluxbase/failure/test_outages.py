@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import os
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from itertools import count
 
 import asyncpg
 import httpx
@@ -15,11 +13,10 @@ import structlog
 
 from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
-from fluxbase.embedded import Home
-from fluxbase.embedded.postgres import EmbeddedPostgres, wheel_archive
 from fluxbase.resources import Addresses, open_resources
 
 from ..serving import PASSWORD, bearer, client_for, make_app
+from .own_servers import OwnPostgres, own_home, own_postgres
 
 
 async def test_too_many_connections_are_503_and_have_the_runbooks_line(settings, addresses, owner):
@@ -114,33 +111,22 @@ async def test_redis_gone_and_back(settings, addresses):
     await cable.pull()
 
 
-@pytest.fixture
-async def restartable() -> AsyncIterator[tuple[Addresses, Callable[[], Awaitable[None]]]]:
-    """A PostgreSQL of the test's own, and how to restart it."""
-    # Not pytest's own folder: that is private, and under root PostgreSQL runs as somebody else.
-    home = Home(Path(tempfile.gettempdir()) / f"fluxbase-restart-{os.getpid()}")
-    postgres = EmbeddedPostgres(home, wheel_archive(), "fsync = off\n")
-    dsn = await asyncio.to_thread(postgres.ensure_running)
-    port = int(postgres.data.joinpath("postmaster.pid").read_text().splitlines()[3])
-
-    async def restart() -> None:
-        programs = postgres._programs()
-        command = [programs / "pg_ctl", "-D", postgres.data, "restart", "-m", "immediate", "-w", "-t", "60",
-                   "-l", str(postgres.data.parent / "postgresql.log"), "-o", f"-p {port}"]  # fmt: skip
-        done = await asyncio.to_thread(postgres.home.run, *command, cwd=postgres.data.parent)
-        assert done.returncode == 0, done.stderr
-
-    try:
-        await asyncio.to_thread(migrate, f"{dsn}/postgres", "fluxbase")
-        runtime = await ensure_runtime_role(f"{dsn}/postgres", "x" * 40)
-        yield Addresses(f"{dsn}/postgres", runtime, "redis://127.0.0.1:1/0", "x" * 40), restart
-    finally:
-        await asyncio.to_thread(postgres.stop)
-        home.remove_if_idle()
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[OwnPostgres]:
+    with own_home("fluxbase-restart") as home, own_postgres(home, "fsync = off\n") as running:
+        yield running
 
 
-async def test_postgresql_restarted_under_load_loses_nothing_and_heals(settings, restartable):
-    addresses, restart = restartable
+@pytest.fixture(scope="module")
+async def restartable(postgres: OwnPostgres) -> Addresses:
+    """A migrated database of `postgres`."""
+    owner = f"{postgres.dsn}/postgres"
+    await asyncio.to_thread(migrate, owner, "fluxbase")
+    runtime = await ensure_runtime_role(owner, "x" * 40)
+    return Addresses(owner, runtime, "redis://127.0.0.1:1/0", "x" * 40)
+
+
+async def test_postgresql_restarted_under_load_loses_nothing_and_heals(settings, postgres, restartable):
     accepted: list[str] = []
     statuses: set[int] = set()
     stop = asyncio.Event()
@@ -160,7 +146,7 @@ async def test_postgresql_restarted_under_load_loses_nothing_and_heals(settings,
                 assert int(answer.headers["retry-after"]) >= 1
                 await asyncio.sleep(0.01)
 
-    async with open_resources(addresses, application_name="tests", max_connections=6) as resources:
+    async with open_resources(restartable, application_name="tests", max_connections=6) as resources:
         async with (
             client_for(make_app(settings, resources)) as client,
             asyncio.timeout(60),
@@ -170,13 +156,99 @@ async def test_postgresql_restarted_under_load_loses_nothing_and_heals(settings,
                 group.create_task(load(client, worker))
             while len(accepted) < 20:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            await restart()
+            await asyncio.to_thread(postgres.restart, "immediate")
             before = len(accepted)
             while len(accepted) < before + 20:  # noqa: ASYNC110 -- it goes on by itself
                 await asyncio.sleep(0.01)
             stop.set()
-        connection = await asyncpg.connect(addresses.owner_dsn)
+        connection = await asyncpg.connect(restartable.owner_dsn)
         stored = {row["email"] for row in await connection.fetch("SELECT email FROM auth.users")}
         await connection.close()
     assert set(accepted) <= stored, "what was answered with 201 is there"
     assert 201 in statuses
+
+
+class Writers:
+    """Clients that insert rows by REST, each under a number of its own, and read them again."""
+
+    def __init__(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+        self._client = client
+        self._headers = headers
+        self._numbers = count()
+        self.accepted: list[int] = []
+        self.refused = 0
+        self.stopped = False
+
+    async def write(self) -> None:
+        while not self.stopped:
+            number = next(self._numbers)
+            stored = await self._ask("POST", "/api/v1/tables/written", json={"number": number})
+            if stored is None:
+                continue
+            self.accepted.append(number)
+            read = await self._ask("GET", f"/api/v1/tables/written?select=number&number=eq.{number}")
+            assert read is None or read.json() == [{"number": number}]
+
+    async def _ask(self, method: str, path: str, **request) -> httpx.Response | None:
+        """The answer; None when it was a clear 503."""
+        answer = await self._client.request(method, path, headers=self._headers, **request)
+        if answer.is_success:
+            return answer
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.json().keys() == {"error", "code", "message", "request_id"}
+        assert answer.json()["error"] == "service_unavailable"
+        self.refused += 1
+        await asyncio.sleep(0.01)
+        return None
+
+    async def more_accepted(self) -> None:
+        await until_more(lambda: len(self.accepted))
+
+    async def more_refused(self) -> None:
+        await until_more(lambda: self.refused)
+
+
+async def until_more(counted: Callable[[], int], more: int = 20) -> None:
+    before = counted()
+    async with asyncio.timeout(30):
+        while counted() < before + more:  # noqa: ASYNC110 -- it goes on by itself
+            await asyncio.sleep(0.01)
+
+
+_TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid != pg_backend_pid()
+"""
+
+
+async def test_rest_while_postgresql_stops_crashes_and_loses_its_backends(settings, postgres, restartable):
+    owner = await asyncpg.connect(restartable.owner_dsn)
+    await owner.execute("CREATE TABLE written (id bigint GENERATED ALWAYS AS IDENTITY, number int, owner uuid)")
+    await owner.execute("SELECT rest.expose('written', 'owner')")
+    await owner.close()
+    async with (
+        open_resources(restartable, application_name="tests", max_connections=6) as resources,
+        client_for(make_app(settings, resources)) as client,
+    ):
+        signed_up = await client.post("/api/v1/auth/signup", json={"email": "rest@example.com", "password": PASSWORD})
+        client.cookies.clear()
+        writers = Writers(client, bearer(signed_up.json()))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(writers.write())
+            await writers.more_accepted()
+            for mode in ("fast", "immediate"):
+                await asyncio.to_thread(postgres.stop, mode)
+                await writers.more_refused()
+                await asyncio.to_thread(postgres.start)
+                await writers.more_accepted()
+            owner = await asyncpg.connect(restartable.owner_dsn)
+            for _ in range(5):
+                await owner.execute(_TERMINATE)
+                await writers.more_accepted()
+            writers.stopped = True
+    stored = [row["number"] for row in await owner.fetch("SELECT number FROM written")]
+    await owner.close()
+    assert set(writers.accepted) <= set(stored), "what was answered with 201 is there"
+    assert len(stored) == len(set(stored)), "and nothing twice"
