@@ -13,13 +13,14 @@ from uuid import UUID
 import structlog
 
 from fluxbase.db.listener import Listener
-from fluxbase.jobs.attempt import Attempt
-from fluxbase.jobs.claims import claim_jobs, patiently, tell_progress
-from fluxbase.jobs.context import Job, Stop
+from fluxbase.jobs.claims import claim_jobs, patiently
+from fluxbase.jobs.context import Stop
 from fluxbase.jobs.functions import Functions
 from fluxbase.jobs.model import Claim
 from fluxbase.jobs.repository import SQL, declare_functions
 from fluxbase.jobs.scheduling import declare_schedules, submit_due
+from fluxbase.jobs.taking_over import take_over
+from fluxbase.jobs.under_way import UnderWay
 from fluxbase.monitoring.job_metrics import JobMetrics
 from fluxbase.repeating import repeat
 from fluxbase.resources import Resources
@@ -29,8 +30,6 @@ logger = structlog.get_logger(__name__)
 CHANNEL = "fluxbase_jobs"
 _LAST_WORDS_SECONDS = 2.0
 _AGAIN_SECONDS = 1.0
-
-type _Key = tuple[UUID, int]  # of an attempt: job and claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +69,8 @@ class Worker:
         self._timing = timing or Timing()
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.id: UUID | None = None
-        self._attempts: dict[_Key, Attempt] = {}
-        self._unsettled: set[_Key] = set()  # attempts that ended and could not be stored
-        self._has_strays = False  # a heartbeat saw claims of ours that nothing here works at
         self._awake = asyncio.Event()
+        self._under_way = UnderWay(resources, functions, metrics, freed=self._awake.set)
         self._notified = False  # somebody else changed something, perhaps a job of ours
         self._last_beat = time.monotonic()
         self._draining = False
@@ -134,11 +131,11 @@ class Worker:
 
         async def look() -> None:
             nonlocal pause
-            if self._notified and self._attempts:
+            if self._notified and self._under_way:
                 await self._heed_stops()
             self._notified = False
-            if self._has_strays or self._unsettled:
-                await self._hand_back_strays()
+            if self._under_way.owes:
+                await self._under_way.hand_back_strays(self.id)
             pause = await self._begin_what_is_due()
 
         if self.id is not None:
@@ -147,7 +144,7 @@ class Worker:
 
     async def _begin_what_is_due(self) -> float:
         """Claim and begin, as far as there is room; seconds until something is due that is known of."""
-        free = 0 if self._seems_dead else self._concurrency - len(self._attempts)
+        free = 0 if self._seems_dead else self._concurrency - len(self._under_way)
         seconds: float | None = None
         claims: list[Claim] = []
         async with self._resources.database.transaction() as connection:
@@ -157,22 +154,8 @@ class Worker:
             if len(claims) < free:
                 seconds = await connection.fetchval(SQL["next_due_seconds"], self._functions.names)
         for claim in claims:
-            self._begin(claim)
+            self._under_way.begin(claim)
         return self._timing.look if seconds is None else min(max(seconds, 0.0), self._timing.look)
-
-    def _begin(self, claim: Claim) -> None:
-        database = self._resources.database
-        job = Job(claim, self._resources, partial(tell_progress, database, claim))
-        attempt = Attempt(claim, self._functions[claim.name], job, database, self._metrics)
-        self._attempts[attempt.key] = attempt
-        attempt.task.add_done_callback(lambda _task: self._forget(attempt))
-
-    def _forget(self, attempt: Attempt) -> None:
-        del self._attempts[attempt.key]
-        self._awake.set()  # a place is free
-        if not attempt.task.cancelled() and (error := attempt.task.exception()) is not None:
-            self._unsettled.add(attempt.key)
-            logger.error("job could not be settled", job_id=str(attempt.claim.id), exc_info=error)
 
     # ── life ──
 
@@ -182,7 +165,7 @@ class Worker:
 
     async def _heed_silence(self) -> None:
         if self._seems_dead:  # the others take our jobs over: two must not run the same
-            self._stop_all(Stop.LOST)
+            self._under_way.stop_all(Stop.LOST)
 
     async def _beat(self) -> None:
         if self.id is None and not self._draining:
@@ -193,77 +176,30 @@ class Worker:
             alive = await connection.fetchval(SQL["beat"], self.id)
         if alive is None:
             logger.warning("job worker was declared dead", worker=self.name, worker_id=str(self.id))
-            self._stop_all(Stop.LOST)
+            self._under_way.stop_all(Stop.LOST)
             self.id = None  # the next beat, which is not far, is that of another worker
             return
         was_silent, self._last_beat = self._seems_dead, asked
         await self._heed_stops()
-        if was_silent or self._has_strays or self._unsettled:
+        if was_silent or self._under_way.owes:
             self._awake.set()
-        await self._take_over()
-
-    async def _take_over(self) -> None:
-        async with self._resources.database.transaction() as connection:
-            for row in await connection.fetch(SQL["bury_workers"], self._timing.dead_after):
-                logger.warning("job worker is dead", worker=row["name"], worker_id=str(row["id"]))
-            rows = await connection.fetch(SQL["take_over"])
-        for row in rows:
-            logger.warning("job taken over", job_id=str(row["id"]), function=row["name"], status=row["status"])
-            if row["status"] == "failed":
-                self._metrics.failed.labels(row["name"]).inc()
-
-    async def _hand_back_strays(self) -> None:
-        """Let go of claims of ours that nothing works at: a connection that is cut in COMMIT claims unknown to us.
-
-        To be called only where nothing claims meanwhile. What never began does not count as an attempt; what began and
-        could not be stored does, or it would begin for ever.
-        """
-        jobs, claims = [key[0] for key in self._attempts], [key[1] for key in self._attempts]
-        unsettled = set(self._unsettled)
-        async with self._resources.database.transaction() as connection:
-            for job_id, claim in unsettled:
-                await connection.execute(SQL["lose_job"], job_id, claim)
-            rows = await connection.fetch(SQL["hand_back_strays"], self.id, jobs, claims)
-        self._unsettled -= unsettled
-        self._has_strays = False
-        for row in rows:
-            logger.warning("job handed back", job_id=str(row["id"]))
+        await take_over(self._resources.database, self._timing.dead_after, self._metrics)
 
     async def _heed_stops(self) -> None:
-        """Stop the attempts that somebody cancelled, or that are not ours any more; see what is ours and not begun."""
-        begun = list(self._attempts.items())
-        if self.id is None:
-            return
-        async with self._resources.database.transaction() as connection:
-            rows = await connection.fetch(SQL["own_claims"], self.id)
-        ours = {(row["id"], row["claim"]): row["cancel_requested"] for row in rows}
-        for key, attempt in begun:
-            if key not in ours:
-                attempt.stop(Stop.LOST)
-            elif ours[key]:
-                attempt.stop(Stop.CANCELLED)
-        if ours.keys() - self._attempts.keys():
-            self._has_strays = True
-
-    def _stop_all(self, reason: Stop) -> None:
-        for attempt in self._attempts.values():
-            attempt.stop(reason)
+        if self.id is not None:
+            await self._under_way.heed_stops(self.id)
 
     # ── the end ──
 
     async def _drain(self) -> None:
         """Let what runs end within the limit, and hand back the rest, as if it had not begun."""
         await self._say("draining")
-        await patiently("handing back strays", self._hand_back_strays)
-        await self._ended(self._timing.drain)
-        self._stop_all(Stop.HANDED_BACK)
-        await self._ended(_LAST_WORDS_SECONDS)
-        if self._attempts:  # it does not heed its end; the row is taken over, as that of a stopped worker
-            logger.warning("jobs left behind", jobs=[str(one.claim.id) for one in self._attempts.values()])
-
-    async def _ended(self, seconds: float) -> None:
-        if tasks := [attempt.task for attempt in self._attempts.values()]:
-            await asyncio.wait(tasks, timeout=seconds)
+        await patiently("handing back strays", partial(self._under_way.hand_back_strays, self.id))
+        await self._under_way.ended(self._timing.drain)
+        self._under_way.stop_all(Stop.HANDED_BACK)
+        await self._under_way.ended(_LAST_WORDS_SECONDS)
+        if self._under_way:  # it does not heed its end; the row is taken over, as that of a stopped worker
+            logger.warning("jobs left behind", jobs=[str(job_id) for job_id in self._under_way.job_ids])
 
     async def _say(self, status: str) -> None:
         async def mark() -> None:

@@ -80,6 +80,12 @@ class Jobs:
             return await connection.fetchval(statement, *arguments)
 
 
+async def until(true: Callable[[], Any], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def jobs(resources: Resources) -> AsyncIterator[Jobs]:
     async with AsyncExitStack() as stack:
