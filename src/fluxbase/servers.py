@@ -51,6 +51,35 @@ def reach_servers(settings: Settings, history: str, say: Say = lambda _message: 
         yield _prepared(settings, database or servers.owner_dsn, redis_url or servers.redis_url, history, say)
 
 
+@contextmanager
+def owner_address(settings: Settings, history: str) -> Generator[str]:
+    """The owner's address of the database, as it is, usable as long as the block lasts.
+
+    Raises:
+        ConfigurationError: An embedded server does not start.
+    """
+    named = settings.database_owner_url or settings.database_url
+    if named is not None:
+        yield named.get_secret_value()
+        return
+    with join_servers(home_of(settings), history) as servers:
+        yield servers.owner_dsn
+
+
+@contextmanager
+def redis_address(settings: Settings, history: str) -> Generator[str]:
+    """The address of Redis, usable as long as the block lasts.
+
+    Raises:
+        ConfigurationError: An embedded server does not start.
+    """
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    with join_servers(home_of(settings), history) as servers:
+        yield servers.redis_url
+
+
 def _prepared(settings: Settings, database: str, redis_url: str, history: str, say: Say) -> Addresses:
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else home_of(settings).secret()
     try:

@@ -11,9 +11,8 @@ from flakeguard.cli.starting import read_settings
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.db.migrate import migrate as run_migrations
 from fluxbase.db.versions import missing_migrations
-from fluxbase.embedded import join_servers
 from fluxbase.errors import ConfigurationError
-from fluxbase.servers import home_of
+from fluxbase.servers import owner_address
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Migrate the database, or say where it is.")
 
@@ -46,12 +45,8 @@ def url() -> None:
 def _owner_address(settings: FlakeGuardSettings) -> Generator[str]:
     """The owner's address for the block; a database that cannot be used ends the command with what to do."""
     try:
-        named = settings.database_owner_url or settings.database_url
-        if named is not None:
-            yield named.get_secret_value()
-            return
-        with join_servers(home_of(settings), "flakeguard") as servers:
-            yield servers.owner_dsn
+        with owner_address(settings, "flakeguard") as owner:
+            yield owner
     except ConfigurationError as error:
         fail(ExitCode.UNREACHABLE, str(error))
     except (OSError, asyncpg.PostgresError) as error:

@@ -1,4 +1,4 @@
-"""`fluxbase migrate` and `fluxbase status`."""
+"""`fluxbase migrate`, `fluxbase url` and `fluxbase status`."""
 
 import asyncio
 from collections.abc import Generator
@@ -12,31 +12,41 @@ from fluxbase.cli.output import AsJson, ExitCode, fail, print_json, print_table,
 from fluxbase.cli.starting import HISTORY, settings_of
 from fluxbase.db.migrate import migrate as run_migrations
 from fluxbase.db.versions import missing_migrations
-from fluxbase.embedded import join_servers
 from fluxbase.errors import ConfigurationError
 from fluxbase.monitoring.health import installed_version
 from fluxbase.resources import connect_redis
-from fluxbase.servers import home_of
-from fluxbase.settings import Settings
+from fluxbase.servers import owner_address, redis_address
 
 _PATIENCE_SECONDS = 5
 
 
 def migrate() -> None:
     """Bring the database to this version's schema. Safe to run again, and from several machines at once."""
-    with _places(settings_of()) as places:
-        run_migrations(places.owner_dsn, HISTORY)
+    settings = settings_of()
+    with _what_to_do(), owner_address(settings, HISTORY) as owner:
+        run_migrations(owner, HISTORY)
     result("the database is at the newest schema")
+
+
+def url(*, json_: AsJson = False) -> None:
+    """Print the owner's address of the database, for psql and pg_dump; an embedded one holds while its servers run."""
+    settings = settings_of()
+    with _what_to_do(), owner_address(settings, HISTORY) as owner:
+        if json_:
+            print_json({"url": owner})
+        else:
+            result(owner)
 
 
 def status(*, json_: AsJson = False) -> None:
     """Say whether database and Redis answer and nothing is missing; exit code 1 when something is."""
-    with _places(settings_of()) as places:
+    settings = settings_of()
+    with _what_to_do(), owner_address(settings, HISTORY) as owner, redis_address(settings, HISTORY) as redis:
         found = _Status(
             version=installed_version(),
             database="connected",
-            missing_migration=missing_migrations(places.owner_dsn, HISTORY),
-            redis=asyncio.run(_redis_state(places.redis_url)),
+            missing_migration=missing_migrations(owner, HISTORY),
+            redis=asyncio.run(_redis_state(redis)),
         )
     if json_:
         print_json(asdict(found))
@@ -59,26 +69,11 @@ class _Status:
         return self.missing_migration is None and self.redis == "connected"
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    owner_dsn: str
-    redis_url: str
-
-
 @contextmanager
-def _places(settings: Settings) -> Generator[_Places]:
-    """The owner's database and Redis for the block; a database that cannot be used ends the command with what to do."""
-    database = settings.database_owner_url or settings.database_url
-    redis = settings.redis_url
+def _what_to_do() -> Generator[None]:
+    """A database that cannot be used ends the command with what to do."""
     try:
-        if database is not None and redis is not None:
-            yield _Places(database.get_secret_value(), redis.get_secret_value())
-            return
-        with join_servers(home_of(settings), HISTORY) as servers:
-            yield _Places(
-                database.get_secret_value() if database else servers.owner_dsn,
-                redis.get_secret_value() if redis else servers.redis_url,
-            )
+        yield
     except ConfigurationError as error:
         fail(ExitCode.UNREACHABLE, str(error))
     except (OSError, asyncpg.PostgresError) as error:

@@ -129,6 +129,13 @@ async def test_status_and_migrate(run, owner, monkeypatch):
     assert "does it run" in (await run("status", code=5)).stderr
 
 
+async def test_the_owners_address(run, addresses, monkeypatch):
+    assert (await run("url")).stdout == f"{addresses.owner_dsn}\n"
+    assert json.loads((await run("url", "--json")).stdout) == {"url": addresses.owner_dsn}
+    monkeypatch.setenv("FLUXBASE_DATABASE_OWNER_URL", "postgresql://owner@db/fluxbase")
+    assert (await run("url")).stdout == "postgresql://owner@db/fluxbase\n"
+
+
 async def test_a_setting_that_cannot_be_used_is_named(run, monkeypatch):
     monkeypatch.setenv("FLUXBASE_SERVER_RATE_LIMIT_BURST", "0")
     assert "FLUXBASE_SERVER_RATE_LIMIT_BURST" in (await run("users", "list", code=2)).stderr
