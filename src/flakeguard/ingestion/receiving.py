@@ -7,17 +7,13 @@ way, gzipped ones are looked into (for size, digest and a first judgement) but k
 import hashlib
 import tempfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from email.message import Message
+from dataclasses import dataclass
 from typing import IO
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
 
 from flakeguard.errors import InvalidMetaError, TooManyFilesError, UploadTooLargeError
 from flakeguard.reports.sniffing import can_be_report
 from fluxbase.errors import InvalidRequestError
+from fluxbase.http.multipart import Form, PartHead, boundary_of
 
 _GZIP_MAGIC, _ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
 _HEAD_BYTES = 16 * 1024
@@ -141,37 +137,17 @@ class _FileSink:
             self._head += data[: _HEAD_BYTES - len(self._head)]
 
 
-@dataclass(slots=True)
-class _Part:
-    header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    meta: bytearray | None = None
-    sink: _FileSink | None = None
-
-
 class UploadReceiver:
     """Feed it the request's chunks, then `finish`; `close` frees what it spooled if the request ends otherwise."""
 
     def __init__(self, boundary: bytes, limits: UploadLimits) -> None:
         self._limits = limits
         self._received_bytes = 0
-        self._part = _Part()
         self._meta: bytes | None = None
         self._files: list[ReceivedFile] = []
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._part.header[0].extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._part.header[1].extend(data[start:end]),
-                "on_header_end": self._header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._data,
-                "on_part_end": self._end,
-            },
-        )
-        self._complete = False
-        self._parser.set_callback("end", self._mark_complete)
+        self._meta_part: bytearray | None = None  # of these two at most one is under way
+        self._sink: _FileSink | None = None
+        self._form = Form(boundary, opened=self._open, data=self._take, closed=self._close)
 
     @classmethod
     def for_content_type(cls, content_type: str, limits: UploadLimits) -> "UploadReceiver":
@@ -180,15 +156,10 @@ class UploadReceiver:
         Raises:
             InvalidRequestError: It is not multipart/form-data with a boundary.
         """
-        message = Message()
-        message["content-type"] = content_type
-        boundary = message.get_param("boundary")
-        if message.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
+        boundary = boundary_of(content_type)
+        if boundary is None:
             raise InvalidRequestError("send multipart/form-data with one `meta` part and one or more `junit` files")
-        try:
-            return cls(boundary.encode("latin-1", "replace"), limits)
-        except FormParserError as error:
-            raise InvalidRequestError(f"the multipart body cannot be read: {error}") from None
+        return cls(boundary, limits)
 
     def feed(self, chunk: bytes) -> None:
         """Take the next chunk of the body.
@@ -201,10 +172,7 @@ class UploadReceiver:
             raise UploadTooLargeError(
                 f"the upload is larger than {self._limits.upload_bytes} bytes (FG_MAX_UPLOAD_BYTES); send it in parts"
             )
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise InvalidRequestError(f"the multipart body is malformed: {error}") from None
+        self._form.feed(chunk)
 
     def finish(self) -> Received:
         """The whole upload.
@@ -212,63 +180,40 @@ class UploadReceiver:
         Raises:
             InvalidRequestError: The body ended before its last boundary: nothing of it is taken.
         """
-        if not self._complete:
-            raise InvalidRequestError("the multipart body ends before its closing boundary; send it again")
+        self._form.finish()
         return Received(self._meta, self._files)
 
     def close(self) -> None:
         """Free every spool."""
-        if self._part.sink is not None:
-            self._part.sink.close()
+        if self._sink is not None:
+            self._sink.close()
         for file in self._files:
             file.content.close()
 
-    def _mark_complete(self) -> None:
-        self._complete = True
-
-    def _begin(self) -> None:
-        self._part = _Part()
-
-    def _header(self) -> None:
-        name, value = self._part.header
-        self._part.headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
-        self._part.header = (bytearray(), bytearray())
-
-    def _open(self) -> None:
-        name, filename = _disposition(self._part.headers)
-        if name == "meta":
+    def _open(self, head: PartHead) -> None:
+        if head.name == "meta":
             if self._meta is not None:
                 raise InvalidMetaError("the upload has more than one `meta` part")
-            self._part.meta = bytearray()
-        elif name == "junit":
+            self._meta_part = bytearray()
+        elif head.name == "junit":
             if len(self._files) >= self._limits.files:
                 raise TooManyFilesError(
                     f"the upload has more than {self._limits.files} files (FG_MAX_UPLOAD_FILES); send it in parts"
                 )
-            fallback = f"report-{len(self._files) + 1}.xml"
-            self._part.sink = _FileSink((filename or fallback)[-_NAME_CHARACTERS:], self._limits.file_bytes)
+            filename = head.filename or f"report-{len(self._files) + 1}.xml"
+            self._sink = _FileSink(filename[-_NAME_CHARACTERS:], self._limits.file_bytes)
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._part.sink is not None:
-            self._part.sink.write(data[start:end])
-        elif self._part.meta is not None:
-            self._part.meta.extend(data[start:end])
-            if len(self._part.meta) > _META_BYTES:
+    def _take(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink.write(data)
+        elif self._meta_part is not None:
+            self._meta_part.extend(data)
+            if len(self._meta_part) > _META_BYTES:
                 raise InvalidMetaError(f"the `meta` part is larger than {_META_BYTES} bytes")
 
-    def _end(self) -> None:
-        if self._part.sink is not None:
-            self._files.append(self._part.sink.finish())
-            self._part.sink = None
-        elif self._part.meta is not None:
-            self._meta = bytes(self._part.meta)
-
-
-def _disposition(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The field name and file name of a part; control characters of the file name are dropped."""
-    message = Message()
-    message["content-disposition"] = headers.get("content-disposition", "")
-    name = message.get_param("name", header="content-disposition")
-    filename = message.get_filename()
-    printable = "".join(character for character in filename or "" if character.isprintable())
-    return (name if isinstance(name, str) else None), printable or None
+    def _close(self) -> None:
+        if self._sink is not None:
+            self._files.append(self._sink.finish())
+        elif self._meta_part is not None:
+            self._meta = bytes(self._meta_part)
+        self._sink = self._meta_part = None

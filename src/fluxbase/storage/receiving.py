@@ -4,17 +4,13 @@ import json
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from email.message import Message
 from typing import Any, cast
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
 from starlette.requests import ClientDisconnect, Request
 
 from fluxbase.errors import InvalidRequestError
+from fluxbase.http.multipart import Form, PartHead, boundary_of
 
-_FORM = "multipart/form-data"
 _FIELD_BYTES = 64 * 1024
 
 
@@ -73,17 +69,10 @@ class Incoming(ABC):
             InvalidRequestError: It is a form without a boundary, or with one that is too long.
         """
         declared = request.headers.get("content-type")
-        message = Message()
-        message["content-type"] = declared or "application/octet-stream"
-        if message.get_content_type() != _FORM:
+        boundary = boundary_of(declared or "application/octet-stream")
+        if boundary is None:
             return _RawBody(body_of(request), declared, request.headers.get("x-metadata"))
-        boundary = message.get_param("boundary")
-        if not isinstance(boundary, str) or not boundary:
-            raise InvalidRequestError("multipart/form-data needs a boundary.")
-        try:
-            return _Form(body_of(request), boundary.encode("latin-1", "replace"))
-        except FormParserError as error:
-            raise InvalidRequestError(f"The form cannot be read: {error}") from None
+        return _Form(body_of(request), boundary)
 
     @abstractmethod
     async def start(self) -> None:
@@ -122,35 +111,16 @@ class _RawBody(Incoming):
         return parse_json((self._metadata or "").encode())
 
 
-@dataclass(slots=True)
-class _Part:
-    name: str | None = None
-    header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-
-
 class _Form(Incoming):
     """A form with one part `file`, and perhaps one `metadata`."""
 
     def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
         self._body = body
-        self._part = _Part()
+        self._part: str | None = None  # the name of the one under way
         self._ready: deque[bytes] = deque()
         self._metadata = bytearray()
         self._files = 0
-        self._complete = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._part.header[0].extend(data[start:end]),
-                "on_header_value": lambda data, start, end: self._part.header[1].extend(data[start:end]),
-                "on_header_end": self._header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._data,
-                "on_end": self._end,
-            },
-        )
+        self._form = Form(boundary, opened=self._open, data=self._take, closed=lambda: None)
 
     async def start(self) -> None:
         while not self._files and await self._read():
@@ -163,9 +133,7 @@ class _Form(Incoming):
             while self._ready:
                 yield self._ready.popleft()
             if not await self._read():
-                break
-        while self._ready:
-            yield self._ready.popleft()
+                return
 
     def metadata(self) -> Mapping[str, Any]:
         return parse_json(bytes(self._metadata))
@@ -174,41 +142,23 @@ class _Form(Incoming):
         """Take the next chunk of the body; False at its end."""
         chunk = await anext(self._body, None)
         if chunk is None:
-            if not self._complete:
-                raise InvalidRequestError("The form ends before its closing boundary; nothing of it was stored.")
+            self._form.finish()
             return False
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise InvalidRequestError(f"The form is malformed: {error}") from None
+        self._form.feed(chunk)
         return True
 
-    def _begin(self) -> None:
-        self._part = _Part()
-
-    def _header(self) -> None:
-        name, value = self._part.header
-        self._part.headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
-        self._part.header = (bytearray(), bytearray())
-
-    def _open(self) -> None:
-        message = Message()
-        message["content-disposition"] = self._part.headers.get("content-disposition", "")
-        name = message.get_param("name", header="content-disposition")
-        self._part.name = name if isinstance(name, str) else None
-        if self._part.name == "file":
+    def _open(self, head: PartHead) -> None:
+        self._part = head.name
+        if head.name == "file":
             self._files += 1
             if self._files > 1:
                 raise InvalidRequestError("The form has more than one part named `file`: one object a request.")
-            self.content_type = self._part.headers.get("content-type")
+            self.content_type = head.content_type
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._part.name == "file":
-            self._ready.append(data[start:end])
-        elif self._part.name == "metadata":
-            self._metadata += data[start:end]
+    def _take(self, data: bytes) -> None:
+        if self._part == "file":
+            self._ready.append(data)
+        elif self._part == "metadata":
+            self._metadata += data
             if len(self._metadata) > _FIELD_BYTES:
                 raise InvalidRequestError(f"The part `metadata` is larger than {_FIELD_BYTES} bytes.")
-
-    def _end(self) -> None:
-        self._complete = True

@@ -105,13 +105,15 @@ def test_two_metas_or_a_giant_one_are_refused() -> None:
         refuse(body(("meta", None, b" " * 70_000)))
 
 
-@pytest.mark.parametrize("content_type", ["", "application/json", "multipart/form-data"])
+@pytest.mark.parametrize("content_type", ["", "application/json", "multipart/mixed; boundary=x"])
 def test_other_bodies_are_refused_with_what_to_send(content_type: str) -> None:
     with pytest.raises(InvalidRequestError, match="multipart/form-data with one `meta`"):
         UploadReceiver.for_content_type(content_type, LIMITS)
 
 
-def test_a_boundary_that_is_too_long_is_refused() -> None:
+def test_a_boundary_that_is_missing_or_too_long_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="needs a boundary"):
+        UploadReceiver.for_content_type("multipart/form-data", LIMITS)
     with pytest.raises(InvalidRequestError, match="cannot be read"):
         UploadReceiver.for_content_type(f"multipart/form-data; boundary={'x' * 300}", LIMITS)
 
