@@ -21,7 +21,7 @@ from fluxbase.resources import Addresses, open_resources
 ENVELOPES = ("/api/v1/orgs", "/api/v1/projects", "/api/v1/ingest", "/api/v1/ingestions")
 
 
-def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
+def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> http.Application:
     """API and dashboard of one process; connections open when it starts and close when it ends."""
 
     @asynccontextmanager
@@ -33,7 +33,7 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> FastAPI:
             async with running_backend(app), live.live_changes(app):
                 yield
 
-    app = FastAPI(title="FlakeGuard", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = http.Application(title="FlakeGuard", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.account_hooks = HOOKS
     web.install(app, packages=("flakeguard.dashboard",), macros={"fg": "fg.html"}, application="FlakeGuard")

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 
 from fluxbase import http
 from fluxbase.auth.mail.delivery import mail_delivery
@@ -49,7 +48,7 @@ _RUNNING: tuple[Running, ...] = (
 )
 
 
-def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
+def create_app(settings: Settings, addresses: Addresses) -> http.Application:
     """Fluxbase alone; connections open when it starts and close when it ends."""
 
     @asynccontextmanager
@@ -61,7 +60,9 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
             async with running_backend(app):
                 yield
 
-    app = FastAPI(title="Fluxbase", version=installed_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = http.Application(
+        title="Fluxbase", version=installed_version(), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.settings = settings
     http.install(app, settings=settings, body_limits=body_limits(settings))
     include_backend(app)
@@ -69,9 +70,9 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     return app
 
 
-def include_backend(app: FastAPI) -> None:
+def include_backend(app: http.Application) -> None:
     """Add the routes of every room. `app.state.settings` must be set."""
-    app.user_middleware.append(Middleware(rest.Shortcut))  # the innermost: the busiest path, past the router
+    app.shortcut = rest.Shortcut().find  # the busiest paths
     app.router.routes.extend(rest.routes())
     for router in _ROUTERS:
         app.include_router(router)

@@ -14,7 +14,7 @@ PASSWORD = "correct horse battery"
 
 
 def make_app(settings: FlakeGuardSettings, resources: Resources | None, **options) -> FastAPI:
-    app = FastAPI()
+    app = http.Application()
     app.state.settings = settings
     app.state.resources = resources
     options.setdefault("body_limits", body_limits(settings))

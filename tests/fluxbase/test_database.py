@@ -25,9 +25,10 @@ async def test_a_transaction_runs_as_its_role_and_leaves_nothing_behind(resource
         assert await connection.fetchval("SELECT current_user") == "authenticated"
         assert str(await connection.fetchval("SELECT auth.uid()")) == NOBODY
         assert await connection.fetchval("SELECT auth.jwt() ->> 'project_id'") == "7"
-    async with resources.database.pool.acquire() as connection:
-        assert await connection.fetchval("SELECT current_user") == "fluxbase_runtime"
-        assert not await connection.fetchval("SELECT current_setting('request.jwt.claims', true)")
+    connection = await resources.database.pool.acquire()
+    assert await connection.fetchval("SELECT current_user") == "fluxbase_runtime"
+    assert not await connection.fetchval("SELECT current_setting('request.jwt.claims', true)")
+    resources.database.pool.release(connection)
 
 
 async def test_a_transaction_that_raises_writes_nothing(resources: Resources) -> None:

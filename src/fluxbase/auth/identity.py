@@ -14,6 +14,7 @@ from fluxbase.auth import access_tokens
 from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.http.context import client_address
 from fluxbase.http.credentials import bearer_token, service_key
+from fluxbase.http.head import head_of
 from fluxbase.ratelimit.addresses import address_subject
 
 _MOST_KEYS = 10_000
@@ -22,11 +23,12 @@ _VERIFIED = "verified_token"
 
 def client_subject(connection: HTTPConnection) -> str:
     """The service key, user or token that the request proves, else its address (an IPv6 network of 64 bits)."""
-    key = service_key(connection.headers)
+    headers = head_of(connection.scope)
+    key = service_key(headers)
     if key is not None:
         known = proved_keys(connection).get(_digest(key))
         return f"key:{known}" if known else _address(connection)
-    token = bearer_token(connection.headers)
+    token = bearer_token(headers)
     if token is not None:
         try:
             claims = verified_claims(connection, token)

@@ -18,6 +18,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from fluxbase.db.plans import FORGET, Plans
+from fluxbase.db.pool import Pool
 from fluxbase.db.statements import CountedConnection, Statements
 from fluxbase.errors import AnswerTooLargeError, SessionEndedError, StatementTimeoutError
 
@@ -157,11 +158,15 @@ async def _speak_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 class Database:
     """The runtime's pool. Open with `Database.open`, close with `close`."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", statements: Statements) -> None:
+    def __init__(self, pool: Pool, statements: Statements) -> None:
         self.pool = pool
         self.statements = statements
         self.transactions: Counter[str] = Counter()  # begun so far, by role: a metric
-        self.waiting = 0  # transactions that wait for a connection now: a metric
+
+    @property
+    def waiting(self) -> int:
+        """Transactions that wait for a connection now: a metric."""
+        return self.pool.waiting
 
     @classmethod
     async def open(cls, dsn: str, *, max_connections: int = 10, application_name: str = "fluxbase") -> Self:
@@ -188,7 +193,7 @@ class Database:
             command_timeout=60,
             server_settings={"application_name": application_name, "jit": "off"},
         )
-        return cls(pool, statements)
+        return cls(Pool(pool), statements)
 
     async def close(self) -> None:
         """Wait for transactions under way, then close every connection."""
@@ -209,16 +214,18 @@ class Database:
             TimeoutError: No connection became free in time.
             SessionEndedError: The session of `claims` has ended.
         """
-        async with self._connection(timeout_seconds) as connection:
+        connection = await self.pool.acquire(timeout_seconds)
+        try:
             connection.begin_with(_becoming(claims))
-            try:
-                async with connection.transaction():
-                    self.transactions[claims.role] += 1
-                    yield connection
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == _SESSION_ENDED:
-                    raise SessionEndedError from error
-                raise
+            async with connection.transaction():
+                self.transactions[claims.role] += 1
+                yield connection
+        except BaseException as error:
+            await self.pool.discard(connection)
+            if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _SESSION_ENDED:
+                raise SessionEndedError from error
+            raise
+        await self._done_with(connection)
 
     async def run(self, claims: Claims, work: Work, *, wait_seconds: float = 30) -> asyncpg.Record:
         """Do `work` as `claims`, in a transaction of its own, in one round trip (`rest.run`).
@@ -232,29 +239,34 @@ class Database:
             TimeoutError: No connection became free in time.
             SessionEndedError: The session of `claims` has ended.
         """
-        async with self._connection(wait_seconds) as connection:
-            self.transactions[claims.role] += 1
-            if work.foreign_code:
-                connection.touch()
-            try:
-                return await _run(connection, claims, work)
-            except TimeoutError as error:
-                raise StatementTimeoutError from error
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == _SESSION_ENDED:
-                    raise SessionEndedError from error
-                if error.sqlstate == _TOO_LARGE:
-                    raise AnswerTooLargeError(_too_large(str(error), work.most_bytes)) from error
-                raise
+        connection = await self.pool.acquire(wait_seconds)
+        self.transactions[claims.role] += 1
+        if work.foreign_code:
+            connection.touch()
+        try:
+            row = await _run(connection, claims, work)
+        except BaseException as error:
+            await self.pool.discard(connection)
+            if (named := _named(error, work)) is not None:
+                raise named from error
+            raise
+        await self._done_with(connection)
+        return row
 
-    @asynccontextmanager
-    async def _connection(self, timeout_seconds: float) -> AsyncGenerator[Any]:
-        self.waiting += 1
-        try:
-            connection = await self.pool.acquire(timeout=timeout_seconds)
-        finally:
-            self.waiting -= 1
-        try:
-            yield connection
-        finally:
-            await self.pool.release(connection)
+    async def _done_with(self, connection: Any) -> None:
+        if getattr(connection, "touched", True):  # it has no attributes once the server has ended it
+            await self.pool.discard(connection)
+        else:
+            self.pool.release(connection)
+
+
+def _named(error: BaseException, work: Work) -> Exception | None:
+    """The error that says what happened, where PostgreSQL's or asyncpg's own does not."""
+    if isinstance(error, TimeoutError):
+        return StatementTimeoutError()
+    sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
+    if sqlstate == _SESSION_ENDED:
+        return SessionEndedError()
+    if sqlstate == _TOO_LARGE:
+        return AnswerTooLargeError(_too_large(str(error), work.most_bytes))
+    return None

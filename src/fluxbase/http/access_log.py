@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fluxbase.http.context import client_address
 from fluxbase.http.credentials import credential_label
+from fluxbase.http.head import head_of
 from fluxbase.monitoring.logging import ACCESS_LOGGER
 
 logger = structlog.get_logger(ACCESS_LOGGER)
@@ -58,12 +61,12 @@ async def log_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
 def _write(event: str, scope: Scope, told: Mapping[str, Any], *, quiet: bool = False) -> None:
     if not logging.getLogger().isEnabledFor(logging.INFO):
         return
-    headers, is_socket = Headers(scope=scope), scope["type"] == "websocket"
+    headers, is_socket = head_of(scope), scope["type"] == "websocket"
     fields = {
         "method": "GET" if is_socket else scope["method"],
         "path": scope["path"],
         **told,
-        "client": scope.get("fluxbase", {}).get("client"),
+        "client": client_address(HTTPConnection(scope)),
         "credential": credential_label(headers, QueryParams(scope["query_string"]) if is_socket else None),
         "user_agent": headers.get("user-agent", "")[:200] or None,
     }

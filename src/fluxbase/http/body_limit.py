@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
 from fluxbase.errors import InvalidRequestError, PayloadTooLargeError
+from fluxbase.http.head import head_of
 
 
 class BodyLimit:
@@ -22,7 +22,7 @@ class BodyLimit:
             PayloadTooLargeError: 413; reading the body may raise it too.
         """
         limit = self._limit_of(scope["path"])
-        _check_declared(Headers(scope=scope).get("content-length"), limit)
+        _check_declared(head_of(scope).get("content-length"), limit)
         seen = 0
 
         async def counted() -> Message:

@@ -1,21 +1,35 @@
 """What is known of a request before any route sees it: its id, and the address it came from."""
 
 import ipaddress
+import random
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 from fluxbase.errors import ConfigurationError
+from fluxbase.http.head import head_of
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+type RawHeaders = list[tuple[bytes, bytes]]
 
 # What other systems send as ids, and nothing that could break a log line or a header.
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 _STATE = "fluxbase"
+
+
+@dataclass(slots=True)
+class _Known:
+    request_id: str = ""
+    client: str | None = None
+    secure: bool = False
+    answer: RawHeaders = field(default_factory=list[tuple[bytes, bytes]])
+
+
+_NOTHING = _Known()
 
 
 class RequestContext:
@@ -26,22 +40,22 @@ class RequestContext:
 
     def enter(self, scope: Scope) -> str:
         """Note what is known of a request or WebSocket before anything else is done for it; returns its id."""
-        headers = Headers(scope=scope)
-        offered = headers.get("x-request-id", "")
-        identifier = offered if _SANE_ID.fullmatch(offered) else secrets.token_hex(16)
-        scope[_STATE] = {
-            "request_id": identifier,
-            "client": resolve_client(scope, headers, self._trusted),
-            "secure": self._is_secure(scope, headers),
-            "headers": dict[str, str](),
-        }
+        offered = head_of(scope).get("x-request-id")
+        identifier = offered if offered and _SANE_ID.fullmatch(offered) else _new_id()
+        client = resolve_client(scope, Headers(scope=scope), self._trusted) if self._trusted else peer_address(scope)
+        scope[_STATE] = _Known(identifier, client, self._is_secure(scope))
         return identifier
 
-    def _is_secure(self, scope: Scope, headers: Headers) -> bool:
+    def _is_secure(self, scope: Scope) -> bool:
         if scope.get("scheme") in ("https", "wss"):
             return True
-        forwarded = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+        forwarded = head_of(scope).get("x-forwarded-proto", "").split(",")[0].strip().lower()
         return forwarded == "https" and _is_trusted(peer_address(scope), self._trusted)
+
+
+def _new_id() -> str:
+    # A name to find log lines by, no secret: it need not cost a system call.
+    return f"{random.getrandbits(128):032x}"
 
 
 def parse_networks(entries: Sequence[str]) -> tuple[Network, ...]:
@@ -102,29 +116,32 @@ def _without_port(hop: str) -> str | None:
         return None
 
 
-def answer_with(scope: Scope, headers: Mapping[str, str]) -> None:
-    """Put headers on whatever answers this request, errors too."""
-    scope[_STATE]["headers"].update(headers)
+def answer_with(scope: Scope, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Put headers on whatever answers this request, errors too. Their names are in small letters."""
+    scope[_STATE].answer.extend(headers)
 
 
-def add_context_headers(scope: Scope, message: Message) -> None:
-    """Put the request's id, and what `answer_with` was told, on the message that begins an answer."""
-    state = scope[_STATE]
-    message["headers"] = [*message.get("headers", ()), (b"x-request-id", state["request_id"].encode("ascii"))]
-    if state["headers"]:
-        MutableHeaders(scope=message).update(state["headers"])
+def context_headers(scope: Scope) -> RawHeaders:
+    """What every answer to this request says: its id, and what `answer_with` was told."""
+    known = _known(scope)
+    return [(b"x-request-id", known.request_id.encode("ascii")), *known.answer]
 
 
 def request_id(request: HTTPConnection) -> str:
     """The id of this request, as it is echoed in X-Request-ID."""
-    return request.scope.get(_STATE, {}).get("request_id", "")
+    return _known(request.scope).request_id
 
 
 def client_address(request: HTTPConnection) -> str | None:
     """The client's IP address, right behind trusted proxies; None on a unix socket."""
-    return request.scope.get(_STATE, {}).get("client")
+    return _known(request.scope).client
 
 
 def is_https(request: HTTPConnection) -> bool:
     """Whether the client speaks TLS to us or to a trusted proxy, as far as this request shows."""
-    return bool(request.scope.get(_STATE, {}).get("secure", False))
+    return _known(request.scope).secure
+
+
+def _known(scope: Scope) -> _Known:
+    known: _Known | None = scope.get(_STATE)
+    return _NOTHING if known is None else known

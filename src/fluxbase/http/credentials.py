@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
-
 CARRIERS = ("x-service-key", "authorization", "apikey", "x-client-key")
 _SERVICE_KEY = "X-Service-Key"
 _SHOWN = {"x-service-key": _SERVICE_KEY, "authorization": "Authorization", "x-client-key": "X-Client-Key"}
@@ -12,7 +10,7 @@ _SHOWN = {"x-service-key": _SERVICE_KEY, "authorization": "Authorization", "x-cl
 _KEY_PREFIX = re.compile(r"((?:fg|fb)_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
 
 
-def credential_label(headers: Headers, query: Mapping[str, str] | None = None) -> str | None:
+def credential_label(headers: Mapping[str, str], query: Mapping[str, str] | None = None) -> str | None:
     """What carries the credential, and the key's prefix; None without a credential. `query` is a WebSocket's.
 
     A service key is `X-Service-Key fb_1a2b3c4d` whatever carries it, so that one search finds every use of one:
@@ -41,18 +39,18 @@ def key_prefix(value: str) -> str | None:
     return found.group(1) if found else None
 
 
-def bearer_token(headers: Headers) -> str | None:
+def bearer_token(headers: Mapping[str, str]) -> str | None:
     """The token of `Authorization: Bearer …`; None when there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return (token.strip() or None) if scheme.lower() == "bearer" else None
 
 
-def client_key(headers: Headers) -> str | None:
+def client_key(headers: Mapping[str, str]) -> str | None:
     """What `apikey` or `X-Client-Key` holds: a token for a role such as anon, or a service key."""
     return headers.get("apikey") or headers.get("x-client-key") or None
 
 
-def service_key(headers: Headers) -> str | None:
+def service_key(headers: Mapping[str, str]) -> str | None:
     """The service key of a request, unverified; None when it carries none.
 
     `X-Service-Key` and `Authorization: ServiceKey` hold one whatever it looks like. A bearer token or a client's key is

@@ -8,10 +8,9 @@ no browser adds that by itself. Signing in and up need no token (there is no ses
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope
 
@@ -19,6 +18,7 @@ from fluxbase.derived_keys import derived_key
 from fluxbase.errors import PayloadTooLargeError, PermissionDeniedError
 from fluxbase.http.cookies import session_token
 from fluxbase.http.credentials import CARRIERS
+from fluxbase.http.head import head_of
 
 HEADER, FIELD = "x-csrf-token", "csrf_token"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -48,7 +48,7 @@ class CsrfProtection:
         """
         if scope["method"] in _SAFE_METHODS:
             return receive
-        headers = Headers(scope=scope)
+        headers = head_of(scope)
         if not any(name in headers for name in CARRIERS):
             check_origin(headers, self._public_url)
         # Only Authorization makes the session's cookie count nothing; what exempts and what identifies must agree.
@@ -58,7 +58,7 @@ class CsrfProtection:
         return receive
 
 
-def check_origin(headers: Headers, public_url: str | None) -> None:
+def check_origin(headers: Mapping[str, str], public_url: str | None) -> None:
     """Make sure that a browser's request comes from our own pages; what is no browser says nothing of origins.
 
     Raises:
@@ -73,7 +73,7 @@ def check_origin(headers: Headers, public_url: str | None) -> None:
         raise CsrfError
 
 
-def _host_of(headers: Headers) -> str | None:
+def _host_of(headers: Mapping[str, str]) -> str | None:
     return headers.get("host", "").lower() or None
 
 
@@ -82,7 +82,7 @@ def _origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-async def _check_token(scope: Scope, headers: Headers, receive: Receive, session: str) -> Receive:
+async def _check_token(scope: Scope, headers: Mapping[str, str], receive: Receive, session: str) -> Receive:
     expected = token_for(scope["app"].state.resources.addresses.secret, session)
     offered = headers.get(HEADER)
     if offered is None and headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from fluxbase.http.application import Application, Surrounded
 from fluxbase.http.body_limit import BodyLimit
 from fluxbase.http.context import RequestContext
 from fluxbase.http.csrf import CsrfProtection
@@ -31,7 +31,7 @@ _SIGN_IN_PATHS = (
 
 
 def install(
-    app: FastAPI,
+    app: Application,
     *,
     settings: Settings,
     envelope_prefixes: Sequence[str] = (),
@@ -57,8 +57,7 @@ def install(
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, responder.handle)
     origin_only = (*_SIGN_IN_PATHS, *csrf_origin_only)
-    surround = Middleware(
-        Surround,
+    app.surround = Surround(
         context=RequestContext(trusted_proxies=settings.trusted_proxies),
         metrics=metrics_of(app),
         security=SecurityHeaders(public_url=settings.public_url),
@@ -69,4 +68,4 @@ def install(
             CsrfProtection(public_url=settings.public_url, origin_only=origin_only),
         ),
     )
-    app.user_middleware.insert(0, surround)
+    app.user_middleware.insert(0, Middleware(Surrounded, app.surround))

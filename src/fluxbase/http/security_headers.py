@@ -1,6 +1,6 @@
 """Headers that tell browsers what our pages may do: nothing but their own scripts, styles and connections."""
 
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 # No inline scripts and no inline styles: what an attacker manages to write into a page stays text.
 CONTENT_SECURITY_POLICY = (
@@ -29,9 +29,6 @@ class SecurityHeaders:
         self._pages = tuple((name.lower().encode(), value.encode()) for name, value in pairs)
         self._api = (*self._pages, _CACHE_CONTROL)
 
-    def add(self, scope: Scope, message: Message) -> None:
-        """Add them to the message that begins an answer."""
-        headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
-        present = {name.lower() for name, _ in headers}
-        ours = self._api if scope["path"].startswith("/api/") else self._pages
-        message["headers"] = headers + [pair for pair in ours if pair[0] not in present]
+    def of(self, scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+        """Those that an answer to this request has unless it sets them itself."""
+        return self._api if scope["path"].startswith("/api/") else self._pages

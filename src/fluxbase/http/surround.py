@@ -7,12 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from fluxbase.http.access_log import log_request, log_socket
-from fluxbase.http.context import RequestContext, add_context_headers
+from fluxbase.http.context import RequestContext, context_headers
 from fluxbase.http.errors import ErrorResponder
 from fluxbase.http.security_headers import SecurityHeaders
 from fluxbase.monitoring.http import count_request
@@ -31,67 +31,66 @@ class _Answer:
     started: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Surround:
-    """ASGI middleware: request ids, access log, metrics, security headers, errors as responses; `steps` in order."""
+    """Request ids, access log, metrics, security headers, errors as responses; `steps` in order."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        context: RequestContext,
-        metrics: Metrics,
-        security: SecurityHeaders,
-        responder: ErrorResponder,
-        steps: Sequence[Step],
-    ) -> None:
-        self.app = app
-        self._context = context
-        self._metrics = metrics
-        self._security = security
-        self._responder = responder
-        self._steps = steps
+    context: RequestContext
+    metrics: Metrics
+    security: SecurityHeaders
+    responder: ErrorResponder
+    steps: Sequence[Step]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let `app` handle one ASGI connection."""
         kind = scope["type"]
         if kind not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        with structlog.contextvars.bound_contextvars(request_id=self._context.enter(scope)):
+        bound = bind_contextvars(request_id=self.context.enter(scope))
+        try:
             if kind == "http":
-                await self._request(scope, receive, send)
+                await self._request(app, scope, receive, send)
             else:
-                await log_socket(self.app, scope, receive, send)
+                await log_socket(app, scope, receive, send)
+        finally:
+            reset_contextvars(**bound)
 
-    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _request(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started, answer = time.perf_counter(), _Answer()
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.started, answer.status = True, message["status"]
-                self._security.add(scope, message)
-                add_context_headers(scope, message)
+                message["headers"] = self._complete(scope, message)
             elif message["type"] == "http.response.body":
                 answer.size_bytes += len(message.get("body", b""))
             await send(message)
 
-        self._metrics.http_in_flight.inc()
+        self.metrics.http_in_flight.inc()
         try:
-            await self._guarded(scope, receive, tell, answer)
+            await self._guarded(app, scope, receive, tell, answer)
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.http_in_flight.dec()
-            count_request(self._metrics, scope, answer.status, seconds)
+            self.metrics.http_in_flight.dec()
+            count_request(self.metrics, scope, answer.status, seconds)
             log_request(scope, answer.status, seconds, answer.size_bytes)
 
-    async def _guarded(self, scope: Scope, receive: Receive, tell: Send, answer: _Answer) -> None:
+    def _complete(self, scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
+        headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+        present = {name.lower() for name, _ in headers}
+        headers += context_headers(scope)
+        headers += [pair for pair in self.security.of(scope) if pair[0] not in present]
+        return headers
+
+    async def _guarded(self, app: ASGIApp, scope: Scope, receive: Receive, tell: Send, answer: _Answer) -> None:
         """What no handler took becomes a response here, never a torn connection without a reason."""
         try:
-            for step in self._steps:
+            for step in self.steps:
                 receive = await step(scope, receive)
-            await self.app(scope, receive, tell)
+            await app(scope, receive, tell)
         except Exception as error:  # the last line of defence; nothing is swallowed, all of it is logged or answered
-            response = self._responder.respond(Request(scope, receive), error)
+            response = self.responder.respond(Request(scope, receive), error)
             if answer.started:  # too late for another status: the client sees the connection break
                 raise
             await response(scope, receive, tell)

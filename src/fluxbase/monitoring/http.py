@@ -11,5 +11,4 @@ def count_request(metrics: Metrics, scope: Scope, status: int, seconds: float) -
     """Feed the `fluxbase_http_…` metrics with a request that is over."""
     method = scope["method"] if scope["method"] in _METHODS else "OTHER"
     path = getattr(scope.get("route"), "path", None) or "(no route)"
-    metrics.http_requests.labels(method, path, status).inc()
-    metrics.http_duration.labels(method, path).observe(seconds)
+    metrics.count_request(method, path, status, seconds)

@@ -53,9 +53,19 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.http_in_flight = Gauge(
             "fluxbase_http_requests_in_flight", "Requests being answered now.", registry=self.registry
         )
+
+    def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request that is over; `path` is its route's template."""
+        series = self._of_route.get((method, path, status))
+        if series is None:  # labels() is slow, and there are few combinations
+            series = self.http_requests.labels(method, path, status), self.http_duration.labels(method, path)
+            self._of_route[method, path, status] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def _declare_auth(self) -> None:
         self.auth_attempts = Counter(

@@ -72,9 +72,9 @@ class RequestLimit:
         )
 
 
-def _headers(bucket: TokenBucket, verdict: Verdict) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(bucket.limit),
-        "X-RateLimit-Remaining": str(verdict.remaining),
-        "X-RateLimit-Reset": str(math.ceil(verdict.reset_seconds)),
-    }
+def _headers(bucket: TokenBucket, verdict: Verdict) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-ratelimit-limit", b"%d" % bucket.limit),
+        (b"x-ratelimit-remaining", b"%d" % verdict.remaining),
+        (b"x-ratelimit-reset", b"%d" % math.ceil(verdict.reset_seconds)),
+    )

@@ -45,21 +45,16 @@ def routes() -> list[Route]:
 
 
 class Shortcut:
-    """ASGI middleware: the paths of this room go straight to their routes, found by their parts.
+    """The paths of this room, found by their parts.
 
     Whatever is unusual about a request (another method, a trailing slash, no such route) is the router's as before.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self) -> None:
         self._routes = {(path.count("/"), path.split("/")[3]): route for route in routes() for path in [route.path]}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection."""
-        route = self._find(scope) if scope["type"] == "http" else None
-        await (route.app if route else self.app)(scope, receive, send)
-
-    def _find(self, scope: Scope) -> Route | None:
+    def find(self, scope: Scope) -> ASGIApp | None:
+        """What answers a request; its `path_params` are set then."""
         path: str = scope["path"]
         if not path.startswith((f"{_TABLES}/", f"{_RPC}/")) or scope.get("root_path"):
             return None
@@ -68,7 +63,7 @@ class Shortcut:
         if route is None or scope["method"] not in (route.methods or ()) or not all(parts[4:]) or "\n" in path:
             return None
         scope["path_params"] = dict(zip(route.param_convertors, parts[4:], strict=True))
-        return route
+        return route.app
 
 
 class _Asgi:

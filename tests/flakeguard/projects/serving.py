@@ -24,7 +24,7 @@ def app_on(settings, resources) -> FastAPI:
 
 
 def _make_app(settings) -> FastAPI:
-    app = FastAPI()
+    app = http.Application()
     app.state.account_hooks = HOOKS
     http.install(app, settings=settings, envelope_prefixes=("/api/v1/orgs", "/api/v1/projects"))
     app.include_router(auth_router)

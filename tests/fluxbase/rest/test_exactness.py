@@ -120,7 +120,7 @@ async def test_what_a_function_sets_does_not_reach_the_next_caller(
         assert pid == (await bob.client.post("/api/v1/rpc/marked")).json()[0]
     finally:
         for connection in held:
-            await pool.release(connection)
+            pool.release(connection)
     assert found == clean == [None, clean[1], None, 0]
 
 
@@ -145,7 +145,7 @@ async def test_no_role_runs_the_plan_that_another_made(
         assert (await alice.client.get(address)).status_code == 403
     finally:
         for connection in held:
-            await pool.release(connection)
+            pool.release(connection)
 
 
 async def test_a_connection_keeps_a_bounded_number_of_plans(
@@ -167,4 +167,4 @@ async def test_a_connection_keeps_a_bounded_number_of_plans(
             assert 0 < count <= 101
     finally:
         for connection in held:
-            await pool.release(connection)
+            pool.release(connection)

@@ -1,0 +1,154 @@
+"""Which connection a transaction gets: asyncpg's pool makes them, and those used last stay at hand.
+
+Taking a connection out of asyncpg's pool costs a timeout, and giving it back a task and a timer: together more than the
+statement between them. What is at hand changes owners without either. Once a minute all of it goes back to asyncpg,
+which renews what is worn and closes what nobody needs.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+
+_MINUTE = 60.0
+
+
+class Pool:
+    """Connections of one process to one database; at most `max_size` of `pool`."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._at_hand: list[Any] = []
+        self._in_use = 0
+        self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._minute: asyncio.TimerHandle | None = None
+        self._giving_back = set[asyncio.Task[None]]()
+
+    def get_size(self) -> int:
+        """Open connections."""
+        return self._pool.get_size()
+
+    def get_max_size(self) -> int:
+        """The most there may be."""
+        return self._pool.get_max_size()
+
+    def get_idle_size(self) -> int:
+        """Open connections that nobody uses."""
+        return self._pool.get_idle_size() + len(self._at_hand)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection now."""
+        return len(self._waiters)
+
+    async def acquire(self, timeout_seconds: float = 30) -> Any:
+        """A connection, for `release` or `discard`.
+
+        Raises:
+            TimeoutError: None became free in time.
+            OSError, asyncpg.PostgresError: A new one could not be opened.
+        """
+        while True:
+            if self._at_hand:
+                connection = self._at_hand.pop()
+            elif self._in_use < self._pool.get_max_size():
+                return await self._taken(timeout_seconds)
+            else:
+                connection = await self._handed_over(timeout_seconds)
+            if connection is not None and _is_open(connection):
+                self._in_use += 1
+                return connection
+            if connection is not None:
+                await self._pool.release(connection)
+
+    def release(self, connection: Any) -> None:
+        """Take back a connection that is as it was: outside of a transaction, with nothing left of its user's."""
+        self._in_use -= 1
+        if (waiter := self._next_waiter()) is not None:
+            waiter.set_result(connection)
+            return
+        self._at_hand.append(connection)
+        if self._minute is None:
+            self._minute = asyncio.get_running_loop().call_later(_MINUTE, self._give_back)
+
+    async def discard(self, connection: Any) -> None:
+        """Take back a connection that may be broken, cancelled or changed: asyncpg resets it, or makes another."""
+        try:
+            await self._pool.release(connection)
+        finally:
+            self._in_use -= 1
+            if (waiter := self._next_waiter()) is not None:
+                waiter.set_result(None)  # there is room for one more
+
+    async def close(self) -> None:
+        """Wait for what is in use, then close every connection."""
+        if self._minute is not None:
+            self._minute.cancel()
+        self._give_back()
+        await asyncio.gather(*self._giving_back)
+        await self._pool.close()
+
+    async def _taken(self, timeout_seconds: float) -> Any:
+        self._in_use += 1
+        try:
+            return await self._pool.acquire(timeout=timeout_seconds)
+        except BaseException:
+            self._in_use -= 1
+            if (waiter := self._next_waiter()) is not None:
+                waiter.set_result(None)
+            raise
+
+    async def _handed_over(self, timeout_seconds: float) -> Any:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Any] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(timeout_seconds, _time_out, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._pass_on(waiter)
+            raise
+        finally:
+            timer.cancel()
+            with suppress(ValueError):
+                self._waiters.remove(waiter)
+
+    def _pass_on(self, waiter: "asyncio.Future[Any]") -> None:
+        """Whoever waited was cancelled at the moment it was given a connection: the next one gets it."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            connection = waiter.result()
+            if connection is not None:
+                self._in_use += 1
+                self.release(connection)
+            elif (other := self._next_waiter()) is not None:
+                other.set_result(None)
+
+    def _next_waiter(self) -> "asyncio.Future[Any] | None":
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _give_back(self) -> None:
+        self._minute = None
+        loop = asyncio.get_running_loop()
+        for connection in self._at_hand:
+            task = loop.create_task(self._pool.release(connection))
+            self._giving_back.add(task)
+            task.add_done_callback(self._giving_back.discard)
+        self._at_hand.clear()
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False  # the server ended it, and asyncpg has cleared it away
+
+
+def _time_out(waiter: "asyncio.Future[Any]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("no connection to PostgreSQL became free in time"))
