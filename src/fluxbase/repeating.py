@@ -1,13 +1,27 @@
 """Work that is done again and again beside the requests, and must not end unnoticed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 
 from fluxbase.db import OUTAGES
 
 logger = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator[None]:
+    """Do `work`, which has no end of its own, as long as the block lasts. Leaving it raises what ended the work."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def repeat(name: str, step: Callable[[], Awaitable[object]], *, every_seconds: float) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flakeguard.cli.announcing import announced_address
 from flakeguard.cli.ci_environment import CiContext
 from flakeguard.cli.output import ExitCode, fail, warn
+from flakeguard.uploading import credentials
 
 LOCAL_URL = "http://127.0.0.1:3000"
 """Where `flakeguard up` listens; used outside CI when no address is given and none is announced."""
@@ -40,6 +41,16 @@ def github_event() -> Mapping[str, Any] | None:
         )
         return None
     return cast("Mapping[str, Any]", document) if isinstance(document, dict) else None
+
+
+def given_key(key_file: Path | None) -> str | None:
+    """Return the project key, None when there is none; leave with 6 when it cannot be one or its file not be read."""
+    try:
+        return credentials.read(os.environ, key_file)
+    except credentials.BadKey as error:
+        fail(ExitCode.NO_CREDENTIALS, str(error), hint="Copy it again from the project's settings.")
+    except OSError as error:
+        fail(ExitCode.NO_CREDENTIALS, f"The key file {key_file} cannot be read: {error.strerror}.")
 
 
 def server_address(url: str, context: CiContext | None) -> str:

@@ -12,10 +12,10 @@ import typer
 
 from flakeguard.cli import upload_messages as messages
 from flakeguard.cli.ci_environment import CiContext, detect
-from flakeguard.cli.connecting import LOCAL_URL, github_event, server_address
+from flakeguard.cli.connecting import LOCAL_URL, github_event, given_key, server_address
 from flakeguard.cli.explain_display import print_explanation
 from flakeguard.cli.output import ExitCode, fail, print_json, stdout, warn
-from flakeguard.uploading import checkout, credentials
+from flakeguard.uploading import checkout
 from flakeguard.uploading.client import IngestClient, Refused, RetryPolicy, Unreachable, UploadError
 
 PROJECTS_PATH = "/api/v1/projects"
@@ -89,12 +89,7 @@ def _wanted(run: int | None, sha: str | None, branch: str | None, context: CiCon
 
 
 def _key(key_file: Path | None, context: CiContext | None) -> str:
-    try:
-        key = credentials.read(os.environ, key_file)
-    except credentials.BadKey as error:
-        fail(ExitCode.NO_CREDENTIALS, str(error), hint="Copy it again from the project's settings.")
-    except OSError as error:
-        fail(ExitCode.NO_CREDENTIALS, f"The key file {key_file} cannot be read: {error.strerror}.")
+    key = given_key(key_file)
     if key:
         return key
     missing = messages.missing_key(context)

@@ -13,10 +13,10 @@ import typer
 
 from flakeguard.cli import upload_messages as messages
 from flakeguard.cli.ci_environment import CiContext, detect
-from flakeguard.cli.connecting import LOCAL_URL, github_event, server_address
+from flakeguard.cli.connecting import LOCAL_URL, github_event, given_key, server_address
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, progress, stdout, warn
 from flakeguard.reports.sniffing import can_be_report
-from flakeguard.uploading import batches, checkout, credentials, files, meta
+from flakeguard.uploading import batches, checkout, files, meta
 from flakeguard.uploading.client import (
     DEFAULT_ATTEMPTS,
     DEFAULT_PATIENCE_SECONDS,
@@ -270,12 +270,7 @@ def _event_written_at() -> datetime | None:
 
 def _key(key_file: Path | None, context: CiContext | None, *, allow_missing: bool) -> str | None:
     """Return the project key; None when it is missing and may be; leave with 6 when it may not."""
-    try:
-        key = credentials.read(os.environ, key_file)
-    except credentials.BadKey as error:
-        fail(ExitCode.NO_CREDENTIALS, str(error), hint="Copy it again from the project's settings.")
-    except OSError as error:
-        fail(ExitCode.NO_CREDENTIALS, f"The key file {key_file} cannot be read: {error.strerror}.")
+    key = given_key(key_file)
     if key:
         return key
     missing = messages.missing_key(context)

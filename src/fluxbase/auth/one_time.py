@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from fluxbase.auth import tokens
+from fluxbase.auth import repository, tokens
 from fluxbase.auth.errors import InvalidCodeError
 from fluxbase.auth.model import User
 from fluxbase.db import Connection, load
@@ -87,6 +87,19 @@ async def spend(connection: Connection, token: str, purpose: Purpose, now: datet
         InvalidCodeError: 401, it is none, was used, or has expired.
     """
     return _holder(await connection.fetchrow(_SQL["spend_one_time_token"], tokens.digest(token), purpose, now))
+
+
+async def redeem(connection: Connection, token: str, purpose: Purpose, now: datetime) -> tuple[User, str | None]:
+    """Use a token up to sign in with it: its user, locked until the transaction ends, and how they came to have it.
+
+    Raises:
+        InvalidCodeError: 401.
+    """
+    holder = await spend(connection, token, purpose, now)
+    user = await repository.find_user(connection, holder.user_id)
+    if user is None:
+        raise InvalidCodeError
+    return user, holder.method
 
 
 async def peek(connection: Connection, token: str, purpose: Purpose, now: datetime) -> Holder:

@@ -29,15 +29,7 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        delay = _FIRST_DELAY_SECONDS
-        while True:
-            try:
-                await self._listen_once()
-                delay = _FIRST_DELAY_SECONDS
-            except OUTAGES as error:
-                logger.warning("connection closed", channel=self._channel, error=str(error), retry_seconds=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+        await keep_listening(self._channel, self._listen_once)
 
     async def _listen_once(self) -> None:
         inbox: asyncio.Queue[str | None] = asyncio.Queue()
@@ -56,6 +48,19 @@ class Listener:
                     await outcome
         finally:
             connection.terminate()
+
+
+async def keep_listening(channel: str, listen_once: Callable[[], Awaitable[None]]) -> None:
+    """Listen until cancelled: `listen_once`, which ends with its connection, is done again after a growing pause."""
+    delay = _FIRST_DELAY_SECONDS
+    while True:
+        try:
+            await listen_once()
+            delay = _FIRST_DELAY_SECONDS
+        except OUTAGES as error:
+            logger.warning("connection closed", channel=channel, error=str(error), retry_seconds=delay)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
 
 async def _next(inbox: asyncio.Queue[str | None], connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:

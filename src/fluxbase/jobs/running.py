@@ -1,6 +1,5 @@
 """Jobs running in a process: a worker, the house's own functions, the gauges."""
 
-import asyncio
 import importlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from fluxbase.jobs.repository import SQL
 from fluxbase.jobs.worker import Timing, Worker
 from fluxbase.monitoring.job_metrics import JobMetrics
 from fluxbase.monitoring.metrics import metrics_of
-from fluxbase.repeating import repeat
+from fluxbase.repeating import beside, repeat
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -116,9 +115,5 @@ async def gauges_kept(resources: Resources, metrics: JobMetrics, dead_after: tim
             metrics.workers.set(row["active_workers"])
 
     keeping = repeat("reading gauges", read, every_seconds=_GAUGES_EVERY_SECONDS)
-    task = asyncio.create_task(keeping, name="job gauges")
-    try:
+    async with beside(keeping, name="job gauges"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -13,13 +13,13 @@ import asyncpg
 import structlog
 
 from fluxbase.db import OUTAGES
+from fluxbase.db.listener import keep_listening
 
 logger = structlog.get_logger(__name__)
 
 CHANNEL = "fluxbase_changes"
 _LIE_DOWN = "SELECT pg_advisory_lock_shared(1718383992, 1)"  # the numbers of realtime.wake()
 _STAND_UP = "SELECT pg_advisory_unlock_shared(1718383992, 1)"
-_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 5.0
 _PATIENCE_SECONDS = 5.0
 
 
@@ -39,15 +39,7 @@ class Doorbell:
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
-        delay = _FIRST_DELAY_SECONDS
-        while True:
-            try:
-                await self._listen_once()
-                delay = _FIRST_DELAY_SECONDS
-            except OUTAGES as error:
-                logger.warning("connection closed", channel=CHANNEL, error=str(error), retry_seconds=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+        await keep_listening(CHANNEL, self._listen_once)
 
     async def _listen_once(self) -> None:
         gone = asyncio.Event()
@@ -57,7 +49,7 @@ class Doorbell:
             await connection.add_listener(CHANNEL, self._hear)
             self._connection = connection
             await gone.wait()
-            logger.warning("connection closed", channel=CHANNEL, retry_seconds=_FIRST_DELAY_SECONDS)
+            logger.warning("connection closed", channel=CHANNEL)
         finally:
             self._connection, self.asleep = None, False
             self.rung.set()  # the reader must look for itself now

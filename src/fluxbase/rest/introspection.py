@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from fluxbase.db import Connection, Database, load
 from fluxbase.db.listener import Listener
-from fluxbase.repeating import repeat
+from fluxbase.repeating import beside, repeat
 from fluxbase.rest.catalog import Argument, Catalog, Column, ForeignKey, Function, Table
 
 SQL = load(__package__)
@@ -104,13 +104,8 @@ async def watching_catalog(app: FastAPI) -> AsyncGenerator[None]:
         listening = Listener(app.state.resources.addresses.runtime_dsn, CHANNEL, lambda _payload: cache.forget()).run()
     else:
         listening = repeat("looking at the catalog", cache.look, every_seconds=_LOOK_SECONDS)
-    task = asyncio.create_task(listening)
-    try:
+    async with beside(listening, name="REST catalog"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def read_catalog(connection: Connection, schemas: tuple[str, ...]) -> Catalog:

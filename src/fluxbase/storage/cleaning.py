@@ -4,16 +4,15 @@ Every process does it, and none waits for another: each claims rows for a minute
 while the store works. What it cannot remove stays in the ledger, and is claimed again later.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
 
 from fluxbase.db import Database
 from fluxbase.errors import FluxbaseError
-from fluxbase.repeating import repeat
+from fluxbase.repeating import beside, repeat
 from fluxbase.storage import repository
 from fluxbase.storage.access import blobs_of
 from fluxbase.storage.blobs import BlobStore
@@ -67,13 +66,8 @@ async def clean(
 async def running_cleaner(app: FastAPI) -> AsyncGenerator[None]:
     """Clean every few seconds, as long as the block lasts."""
     work = repeat("storage cleaning", lambda: _clean_once(app), every_seconds=_PAUSE_SECONDS)
-    task = asyncio.create_task(work, name="storage cleaner")
-    try:
+    async with beside(work, name="storage cleaner"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _clean_once(app: FastAPI) -> None:

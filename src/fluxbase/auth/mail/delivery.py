@@ -21,7 +21,7 @@ from fluxbase.auth.mail.requests import CHANNEL
 from fluxbase.auth.one_time import LIFETIMES, Purpose
 from fluxbase.db import load
 from fluxbase.db.listener import Listener
-from fluxbase.repeating import repeat
+from fluxbase.repeating import beside, repeat
 from fluxbase.resources import Resources
 from fluxbase.settings import Settings
 
@@ -158,10 +158,5 @@ async def mail_delivery(app: FastAPI) -> AsyncGenerator[None]:
         yield
         return
     hooks: AccountHooks = getattr(state, "account_hooks", AccountHooks())
-    task = asyncio.create_task(Sender(state.resources, state.settings, hooks).run())
-    try:
+    async with beside(Sender(state.resources, state.settings, hooks).run(), name="mail delivery"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -59,10 +59,7 @@ async def sign_in_by_link(accounts: Accounts, token: str, client: Client) -> Sig
     with accounts.counted("magiclink"):
         await accounts.limit("link", client)
         async with accounts.database.transaction() as connection:
-            holder = await one_time.spend(connection, token, Purpose.MAGICLINK, accounts.now())
-            user = await repository.find_user(connection, holder.user_id)
-            if user is None:
-                raise InvalidCodeError
+            user, _method = await one_time.redeem(connection, token, Purpose.MAGICLINK, accounts.now())
             return await _came_by_mail(accounts, connection, user, client, "magiclink")
 
 

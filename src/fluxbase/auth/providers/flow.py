@@ -7,10 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from fluxbase.auth import one_time, redirects, signing_in, tokens
-from fluxbase.auth import repository as accounts_repository
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.encryption import SecretBox
-from fluxbase.auth.errors import InvalidCodeError
 from fluxbase.auth.mail.links import base
 from fluxbase.auth.mail.requests import require_allowed
 from fluxbase.auth.model import Client, Proof, SecondStep, SignedIn
@@ -140,11 +138,8 @@ async def exchange(accounts: Accounts, code: str, client: Client) -> SignedIn | 
     with accounts.counted("oauth_exchange"):
         await accounts.limit("link", client)
         async with accounts.database.transaction() as connection:
-            holder = await one_time.spend(connection, code, Purpose.EXCHANGE, accounts.now())
-            user = await accounts_repository.find_user(connection, holder.user_id)
-            if user is None or holder.method is None:
-                raise InvalidCodeError
-            proof = Proof((_METHOD,), identity_id=UUID(holder.method))
+            user, identity = await one_time.redeem(connection, code, Purpose.EXCHANGE, accounts.now())
+            proof = Proof((_METHOD,), identity_id=UUID(identity) if identity else None)
             return await signing_in.first_step_done(accounts, connection, user, client, proof)
 
 
