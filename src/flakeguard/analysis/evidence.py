@@ -33,8 +33,25 @@ def _named(observations: Sequence[Observation], outcomes: tuple[Outcome, ...]) -
     )
 
 
-def both_sides(kind: EvidenceKind, observations: Sequence[Observation], *, shared: bool = False) -> Evidence:
-    """Put failing and passing attempts side by side; commit, branch and job are the first failure's."""
+def _count(observations: Sequence[Observation]) -> int:
+    return sum([observation.failed + observation.passed for observation in observations])
+
+
+def both_sides(
+    kind: EvidenceKind,
+    observations: Sequence[Observation],
+    *,
+    of: Sequence[Observation] | None = None,
+    shared: bool = False,
+) -> Evidence:
+    """Put failing and passing attempts side by side; commit, branch and job are the first failure's.
+
+    Args:
+        kind: why they are a reason.
+        observations: those to name attempts of, oldest first.
+        of: all that say so, where `observations` are not all.
+        shared: see `Evidence`.
+    """
     failing = [observation for observation in observations if observation.failed]
     first = (failing or observations)[0].run
     return Evidence(
@@ -45,6 +62,7 @@ def both_sides(kind: EvidenceKind, observations: Sequence[Observation], *, share
         failed=_named(failing, _BAD),
         passed=_named([observation for observation in observations if observation.passed], _GOOD),
         at=observations[-1].run.executed_at,
+        attempts=_count(of or observations),
         shared=shared,
     )
 
@@ -69,6 +87,7 @@ def of_stretch(stretch: Stretch, timeline: Timeline) -> Evidence:
         failed=_named(stretch.failures, _BAD),
         passed=_named([observation for observation in around if observation.passed], _GOOD),
         at=max([observation.run.executed_at for observation in (*around, *stretch.failures)]),
+        attempts=sum([o.failed for o in stretch.failures]) + sum([o.passed for o in around]),
         shared=stretch.shared,
     )
 
@@ -77,12 +96,12 @@ def of_streak(streak: BrokenStreak, timeline: Timeline) -> Evidence:
     """Failures at the end of a branch: its newest failing attempts."""
     wanted = set(streak.runs)
     failures = [failure for failure in timeline.failures if failure.run.id in wanted]
-    return both_sides(EvidenceKind.FAILING, failures[-_REFERENCES:])
+    return both_sides(EvidenceKind.FAILING, failures[-_REFERENCES:], of=failures)
 
 
 def of_passes(passes: Sequence[Observation]) -> Evidence:
     """Passes in a row: the newest of them."""
-    return both_sides(EvidenceKind.PASSING, passes[-_REFERENCES:])
+    return both_sides(EvidenceKind.PASSING, passes[-_REFERENCES:], of=passes)
 
 
 def of_difference(difference: JobDifference, timeline: Timeline) -> Evidence:

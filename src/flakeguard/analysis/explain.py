@@ -24,7 +24,7 @@ from flakeguard.analysis.posterior import log_beta
 from flakeguard.analysis.timeline import Timeline, is_shared, trace, trailing_red
 
 _EVIDENCE = 3
-"""Earlier flakes that an answer names."""
+"""Runs, or earlier flakes, that an answer names of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +243,17 @@ def _evidence(answer: Answer, scene: _Scene, chance: Chance, failing: Observatio
         kind = EvidenceKind.RETRY if failing.passed else EvidenceKind.RERUN
         found.append(evidences.both_sides(kind, _in_order(failing, scene.passed)))
     else:
-        found.append(evidences.both_sides(EvidenceKind.FAILING, scene.here[-_EVIDENCE:]))
+        found.append(evidences.both_sides(EvidenceKind.FAILING, scene.here[-_EVIDENCE:], of=scene.here))
     if answer in {Answer.KNOWN_FLAKE, Answer.CANNOT_TELL}:
         found += [evidences.of_contradiction(one) for one in reversed(chance.proven[-_EVIDENCE:])]
         if not chance.proven and chance.suspected:
             found += [evidences.of_stretch(one, scene.elsewhere) for one in chance.stretches[-_EVIDENCE:]]
     if scene.base_failures:
-        found.append(evidences.both_sides(EvidenceKind.FAILING, scene.base_failures[-_EVIDENCE:]))
+        newest = scene.base_failures[-_EVIDENCE:]
+        found.append(evidences.both_sides(EvidenceKind.FAILING, newest, of=scene.base_failures))
     elif scene.base:
-        found.append(evidences.of_passes([o for o in scene.base if o.passed][-_EVIDENCE:]))
+        passes = [o for o in scene.base if o.passed]
+        found.append(evidences.both_sides(EvidenceKind.PASSING, passes[-_EVIDENCE:], of=passes))
     return tuple(found)
 
 

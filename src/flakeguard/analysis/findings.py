@@ -27,7 +27,7 @@ def findings(analysis: Analysis) -> Json:
 
 
 def evidence_as_json(piece: Evidence) -> Json:
-    """One piece of evidence; attempts are [run id, number of the attempt, outcome]."""
+    """One piece of evidence; those that failed and passed are [run id, number of the attempt, outcome]."""
     return {
         "kind": piece.kind,
         "commit": piece.commit,
@@ -36,6 +36,7 @@ def evidence_as_json(piece: Evidence) -> Json:
         "failed": [[ref.run_id, ref.attempt, int(ref.outcome)] for ref in piece.failed],
         "passed": [[ref.run_id, ref.attempt, int(ref.outcome)] for ref in piece.passed],
         "at": piece.at.isoformat(),
+        "attempts": piece.attempts,
         "shared": piece.shared,
     }
 

@@ -165,6 +165,7 @@ class Evidence(NamedTuple):
         failed: failing attempts, oldest first.
         passed: passing attempts, oldest first.
         at: time of the newest run among them.
+        attempts: how many say so in all; `failed` and `passed` name a few of them.
         shared: the failure came with a mass failure of the test's group, so it may not be the test's own.
     """
 
@@ -175,6 +176,7 @@ class Evidence(NamedTuple):
     failed: tuple[AttemptRef, ...]
     passed: tuple[AttemptRef, ...]
     at: datetime
+    attempts: int
     shared: bool = False
 
 

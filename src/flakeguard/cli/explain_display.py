@@ -135,7 +135,9 @@ def _evidence(pieces: Sequence[Mapping[str, Any]]) -> Table:
         where = " ".join(part for part in (str(piece["commit"])[:_SHORT_SHA], piece["branch"], job, variant) if part)
         shared = " [dim](its group failed together)[/]" if piece["shared"] else ""
         kind = _KINDS.get(piece["kind"], str(piece["kind"]))
-        table.add_row(kind, escape(where), _attempts([*piece["failed"], *piece["passed"]]) + shared)
+        named = [*piece["failed"], *piece["passed"]]
+        more = f" [dim]({len(named)} of {piece['attempts']:,} shown)[/]" if piece["attempts"] > len(named) else ""
+        table.add_row(kind, escape(where), _attempts(named) + more + shared)
     return table
 
 

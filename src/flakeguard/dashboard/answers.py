@@ -48,7 +48,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One reason, with the attempts that say so."""
+    """One reason, with attempts that say so: of `attempts` in all, those that are named."""
 
     kind: str
     text: str
@@ -57,6 +57,12 @@ class Proof:
     job: str
     failed: tuple[AttemptRef, ...]
     passed: tuple[AttemptRef, ...]
+    attempts: int
+
+    @property
+    def named(self) -> tuple[AttemptRef, ...]:
+        """The attempts to link to, the failing ones first."""
+        return self.failed + self.passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,16 @@ def _stored(piece: Mapping[str, Any]) -> Proof:
     failed = tuple(AttemptRef(run, attempt, Outcome(outcome)) for run, attempt, outcome in piece["failed"])
     passed = tuple(AttemptRef(run, attempt, Outcome(outcome)) for run, attempt, outcome in piece["passed"])
     kind = EvidenceKind(piece["kind"])
-    return Proof(kind, _KIND_TEXTS[kind], piece["commit"], piece["branch"], job_title(piece["job"]), failed, passed)
+    return Proof(
+        kind=kind,
+        text=_KIND_TEXTS[kind],
+        commit=piece["commit"],
+        branch=piece["branch"],
+        job=job_title(piece["job"]),
+        failed=failed,
+        passed=passed,
+        attempts=piece.get("attempts", 0),  # findings that were stored before it was counted do not tell
+    )
 
 
 def job_title(job: str | None) -> str:
@@ -157,4 +172,13 @@ def _proof(piece: Evidence) -> Proof:
     text = _KIND_TEXTS[piece.kind]
     if piece.shared:
         text += ", together with most of its class"
-    return Proof(piece.kind, text, piece.commit, piece.branch, job_title(piece.job), piece.failed, piece.passed)
+    return Proof(
+        kind=piece.kind,
+        text=text,
+        commit=piece.commit,
+        branch=piece.branch,
+        job=job_title(piece.job),
+        failed=piece.failed,
+        passed=piece.passed,
+        attempts=piece.attempts,
+    )

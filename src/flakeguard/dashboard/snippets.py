@@ -28,7 +28,7 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
             "GitHub Actions",
             "Settings → Secrets and variables → Actions: add FLAKEGUARD_API_KEY. Then, after the tests:",
             f"""- name: Send test results to FlakeGuard
-  if: always()
+  if: ${{{{ !cancelled() }}}}
   env:
     FLAKEGUARD_URL: {url}
     FLAKEGUARD_API_KEY: ${{{{ secrets.FLAKEGUARD_API_KEY }}}}
@@ -87,7 +87,7 @@ def snippets(url: str, slug: str, default_branch: str) -> tuple[Snippet, ...]:
             f"""- script: >-
     {folded}
   displayName: Send test results to FlakeGuard
-  condition: always()
+  condition: succeededOrFailed()
   env:
     FLAKEGUARD_URL: {url}
     FLAKEGUARD_API_KEY: $(FLAKEGUARD_API_KEY)""",

@@ -111,6 +111,16 @@ def test_yours_names_the_failure_here_and_the_passes_of_the_base():
     assert "passed on the base" in explained.reason
 
 
+def test_evidence_says_how_many_attempts_it_names_some_of():
+    explained = ask("P*20 x:FFF x:FFF")
+    assert "each of its 6 attempts" in explained.reason
+    failing, passing = explained.evidence
+    assert (len(failing.failed), failing.attempts) == (5, 6)
+    assert (len(passing.passed), passing.attempts) == (3, 20)
+    (retry,) = ask("x:FFP").evidence
+    assert len(retry.failed) + len(retry.passed) == retry.attempts == 3
+
+
 def test_a_broken_main_names_its_failures():
     explained = ask("P*20 F F F x:F")
     assert [[ref.run_id for ref in piece.failed] for piece in explained.evidence] == [[23], [20, 21, 22]]

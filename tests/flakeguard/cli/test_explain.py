@@ -64,7 +64,15 @@ async def test_the_newest_run_of_a_branch_commit_or_ci_is_explained(run, shop, o
     shown = await ask(["explain", "--branch", BRANCH], env=environment)
     assert shown.exit_code == 0, shown.output
     assert "1 of " in shown.stdout
-    for words in ("YOURS", "MAIN IS BROKEN", "KNOWN FLAKE", "odds: over 99 % your change", "DID NOT RAISE", "✗✗"):
+    for words in (
+        "YOURS",
+        "MAIN IS BROKEN",
+        "KNOWN FLAKE",
+        "odds: over 99 % your change",
+        "DID NOT RAISE",
+        "✗✗",
+        "(3 of ",
+    ):
         assert words in shown.stdout
     assert f"{environment['FLAKEGUARD_URL']}/projects/{project.id}/runs/{newest}" in shown.stdout
     assert runs[-1].meta["sha"][:10] in shown.stdout

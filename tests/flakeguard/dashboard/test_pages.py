@@ -179,3 +179,8 @@ async def test_who_pastes_the_snippet_is_told_where_its_package_comes_from(ada, 
     page = (await ada.get(f"/projects/{project.id}/setup")).text
     assert "pipx run --spec flakeguard-suite" in page
     assert "is not on PyPI" in page
+
+
+async def test_a_run_page_says_how_many_attempts_it_links_to(ada, seeded) -> None:
+    page = (await ada.get(f"/projects/{seeded.project_id}/runs/{seeded.pull_request_run}")).text
+    assert "5 of 12 shown" in page

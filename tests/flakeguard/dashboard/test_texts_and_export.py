@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,10 @@ def test_snippets_name_the_project_and_keep_the_key_out() -> None:
         assert "https://fg.example.com" in snippet.text
         assert "web-shop" in snippet.text
         assert "FLAKEGUARD_API_KEY" in snippet.text + snippet.where
+
+
+def test_snippets_run_when_the_documented_ones_do() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for snippet in snippets("https://fg.example.com", "web-shop", "trunk"):
+        for condition in re.findall(r"^ *((?:if|when|condition): .*)$", snippet.text, re.MULTILINE):
+            assert condition in documented, snippet.id
