@@ -60,10 +60,6 @@ class Hub:
         """Who is in a channel."""
         return iter(self._channels.get(channel, ()))
 
-    def channels_of(self, listener: Listener) -> list[str]:
-        """The channels that a listener is in."""
-        return [name for name, members in self._channels.items() if listener in members]
-
     def is_member(self, listener: Listener, channel: str) -> bool:
         """Whether the listener is in the channel."""
         return listener in self._channels.get(channel, ())

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import asyncpg
 
-from fluxbase.db import ANONYMOUS, Claims, Connection, Database
+from fluxbase.db import ANONYMOUS, Claims, Database
 from fluxbase.errors import InvalidRequestError, NotAuthenticatedError, PermissionDeniedError
 from fluxbase.storage import repository
-from fluxbase.storage.errors import BucketExistsError, BucketNotEmptyError, BucketNotFoundError
+from fluxbase.storage.errors import BucketExistsError, BucketNotEmptyError
 from fluxbase.storage.model import Bucket
 from fluxbase.storage.names import check_bucket_id
 
@@ -35,7 +35,7 @@ class Buckets:
             BucketNotFoundError: 404.
         """
         async with self.database.transaction(self.claims) as connection:
-            return await _found(connection, bucket_id)
+            return await repository.find_bucket(connection, bucket_id)
 
     async def add(self, body: Mapping[str, Any]) -> Bucket:
         """Make a bucket of `{id, public?, user_uploads?, allowed_mime_types?, max_file_size?}`.
@@ -76,7 +76,7 @@ class Buckets:
         fields = _checked(body)
         try:
             async with self.database.transaction(self.claims) as connection:
-                now = await _found(connection, bucket_id)
+                now = await repository.find_bucket(connection, bucket_id)
                 changed = await repository.change_bucket(
                     connection,
                     bucket_id,
@@ -101,7 +101,7 @@ class Buckets:
         """
         try:
             async with self.database.transaction(self.claims) as connection:
-                await _found(connection, bucket_id)
+                await repository.find_bucket(connection, bucket_id)
                 if force:
                     await repository.empty_bucket(connection, bucket_id)
                 if not await repository.delete_bucket(connection, bucket_id):
@@ -114,13 +114,6 @@ class Buckets:
 
     def _refusal(self, message: str) -> NotAuthenticatedError | PermissionDeniedError:
         return NotAuthenticatedError() if self.claims is ANONYMOUS else PermissionDeniedError(message)
-
-
-async def _found(connection: Connection, bucket_id: str) -> Bucket:
-    bucket = await repository.find_bucket(connection, bucket_id)
-    if bucket is None:
-        raise BucketNotFoundError
-    return bucket
 
 
 def _checked(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -42,6 +42,14 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """Which object, and which content of it: as `id` and `etag` of `StoredObject`."""
+
+    id: UUID
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object: its name, and the content it has now.
 

@@ -22,7 +22,7 @@ from fluxbase.storage import conditions as preconditions
 from fluxbase.storage import repository, sniffing
 from fluxbase.storage.blobs import NO_SPACE, BlobStore, new_key
 from fluxbase.storage.conditions import Conditions
-from fluxbase.storage.errors import BucketNotFoundError, ObjectExistsError, ObjectNotFoundError
+from fluxbase.storage.errors import BucketNotFoundError, ObjectExistsError
 from fluxbase.storage.model import Bucket, Content, StoredObject
 from fluxbase.storage.receiving import Incoming
 
@@ -70,7 +70,7 @@ class Objects:
             BucketNotFoundError: 404.
         """
         async with self.database.transaction(self.claims) as connection:
-            await self._bucket(connection, bucket_id)
+            await repository.find_bucket(connection, bucket_id)
             return await repository.list_objects(connection, bucket_id, prefix=prefix, limit=limit, offset=offset)
 
     async def find(self, bucket_id: str, name: str) -> StoredObject:
@@ -80,10 +80,7 @@ class Objects:
             ObjectNotFoundError: 404.
         """
         async with self.database.transaction(self.claims) as connection:
-            found = await repository.find_object(connection, bucket_id, name)
-        if found is None:
-            raise ObjectNotFoundError
-        return found
+            return await repository.find_object(connection, bucket_id, name)
 
     async def delete(self, bucket_id: str, name: str, conditions: Conditions) -> None:
         """Delete an object. Its bytes follow within a minute.
@@ -95,16 +92,10 @@ class Objects:
         """
         async with self.database.transaction(self.claims) as connection:
             locked = await repository.lock_object(connection, bucket_id, name)
-            found = locked or await self._seen(connection, bucket_id, name)
-            preconditions.check_match(conditions, found[1])
-            if not await repository.delete_object(connection, found[0]):
+            found = locked or await repository.find_object(connection, bucket_id, name)
+            preconditions.check_match(conditions, found.etag)
+            if not await repository.delete_object(connection, found.id):
                 raise PermissionDeniedError("You may see this object, but not delete it.")
-
-    async def _seen(self, connection: Connection, bucket_id: str, name: str) -> tuple[Any, str]:
-        found = await repository.find_object(connection, bucket_id, name)
-        if found is None:
-            raise ObjectNotFoundError
-        return found.id, found.etag
 
     async def upload(
         self, bucket_id: str, name: str, incoming: Incoming, *, replace: bool, conditions: Conditions
@@ -126,7 +117,7 @@ class Objects:
         """
         key = new_key(bucket_id)
         async with self.database.transaction(self.claims) as connection:
-            bucket = await self._bucket(connection, bucket_id)
+            bucket = await repository.find_bucket(connection, bucket_id)
         async with self.database.transaction() as connection:
             await repository.begin_blob(connection, key)
         try:
@@ -136,12 +127,6 @@ class Objects:
         except BaseException:
             await asyncio.shield(self._abandon(key))
             raise
-
-    async def _bucket(self, connection: Connection, bucket_id: str) -> Bucket:
-        bucket = await repository.find_bucket(connection, bucket_id)
-        if bucket is None:
-            raise BucketNotFoundError
-        return bucket
 
     async def _look_first(self, key: str, bucket_id: str, name: str, *, replace: bool, conditions: Conditions) -> None:
         """Do it with one byte and undo it: who may not upload is told before, not after gigabytes."""
@@ -187,7 +172,7 @@ class Objects:
     ) -> tuple[StoredObject, bool]:
         for _ in range(_TRIES):
             locked = await repository.lock_object(connection, bucket_id, name)
-            preconditions.check_before_write(conditions, locked and locked[1])
+            preconditions.check_before_write(conditions, locked and locked.etag)
             if locked is None:
                 added = await self._add(connection, bucket_id, name, content)
                 if added is not None:
@@ -195,7 +180,7 @@ class Objects:
                 continue  # somebody else was faster, or it is another's: look again
             if not replace:
                 raise ObjectExistsError
-            replaced = await repository.replace_content(connection, locked[0], content)
+            replaced = await repository.replace_content(connection, locked.id, content)
             if replaced is not None:
                 return replaced, False
         if not replace:

@@ -7,7 +7,8 @@ from uuid import UUID
 import asyncpg
 
 from fluxbase.db import Connection, load
-from fluxbase.storage.model import Bucket, Content, StoredObject
+from fluxbase.storage.errors import BucketNotFoundError, ObjectNotFoundError
+from fluxbase.storage.model import Bucket, Content, ObjectVersion, StoredObject
 
 SQL = load(__package__)
 
@@ -28,10 +29,16 @@ async def list_buckets(connection: Connection) -> list[Bucket]:
     return [_bucket(row) for row in await connection.fetch(SQL["list_buckets"])]
 
 
-async def find_bucket(connection: Connection, bucket_id: str) -> Bucket | None:
-    """The bucket, when the caller may see it."""
+async def find_bucket(connection: Connection, bucket_id: str) -> Bucket:
+    """The bucket.
+
+    Raises:
+        BucketNotFoundError: 404, there is none that the caller may see.
+    """
     row = await connection.fetchrow(SQL["find_bucket"], bucket_id)
-    return None if row is None else _bucket(row)
+    if row is None:
+        raise BucketNotFoundError
+    return _bucket(row)
 
 
 async def add_bucket(
@@ -85,16 +92,22 @@ async def list_objects(
     return [_object(row) for row in await connection.fetch(SQL["list_objects"], bucket_id, prefix, limit, offset)]
 
 
-async def find_object(connection: Connection, bucket_id: str, name: str) -> StoredObject | None:
-    """The object, when the caller may see it."""
+async def find_object(connection: Connection, bucket_id: str, name: str) -> StoredObject:
+    """The object.
+
+    Raises:
+        ObjectNotFoundError: 404, there is none that the caller may see.
+    """
     row = await connection.fetchrow(SQL["find_object"], bucket_id, name)
-    return None if row is None else _object(row)
+    if row is None:
+        raise ObjectNotFoundError
+    return _object(row)
 
 
-async def lock_object(connection: Connection, bucket_id: str, name: str) -> tuple[UUID, str] | None:
-    """Id and etag of an object that the caller may change, locked until the transaction ends."""
+async def lock_object(connection: Connection, bucket_id: str, name: str) -> ObjectVersion | None:
+    """An object that the caller may change, locked until the transaction ends."""
     row = await connection.fetchrow(SQL["lock_object"], bucket_id, name)
-    return None if row is None else (row["id"], row["etag"])
+    return None if row is None else ObjectVersion(row["id"], row["etag"])
 
 
 async def add_object(connection: Connection, bucket_id: str, name: str, content: Content) -> StoredObject:

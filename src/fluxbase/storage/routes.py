@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
-from fluxbase.auth.callers import caller_of
 from fluxbase.errors import FluxbaseError
 from fluxbase.monitoring.metrics import Metrics, metrics_of
 from fluxbase.storage import signing
@@ -198,7 +197,6 @@ def _without_body(headers: Any) -> dict[str, str]:
 async def delete_object(request: Request, bucket: str, path: str) -> Response:
     """Delete an object. Its bytes follow within a minute."""
     with _counted(request, "delete"):
-        caller = await caller_of(request)
-        caller.require("storage:write")
+        caller = await caller_with(request, "storage:write")
         await objects_of(request, caller.claims).delete(bucket, check_name(path), _conditions(request))
         return Response(status_code=204)

@@ -8,7 +8,7 @@ WHERE totp_factors.enabled_at IS NULL
 RETURNING user_id;
 
 -- name: find_factor
-SELECT sealed_secret, last_step, created_at, enabled_at FROM auth.totp_factors WHERE user_id = $1 FOR UPDATE;
+SELECT sealed_secret, created_at, enabled_at FROM auth.totp_factors WHERE user_id = $1 FOR UPDATE;
 
 -- name: use_step
 UPDATE auth.totp_factors SET last_step = $2 WHERE user_id = $1 AND last_step < $2 RETURNING user_id;

@@ -13,10 +13,9 @@ _SQL = load(__package__ or "")
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A user's authenticator. `last_step` is the step of the last code that was taken: none before it counts again."""
+    """A user's authenticator."""
 
     sealed_secret: str
-    last_step: int
     created_at: datetime
     enabled_at: datetime | None
 
