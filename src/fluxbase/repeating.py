@@ -14,7 +14,7 @@ logger = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def beside(work: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator[None]:
-    """Do `work`, which has no end of its own, as long as the block lasts. Leaving it raises what ended the work."""
+    """Do `work` as long as the block lasts. Leaving it raises what `work` has raised meanwhile."""
     task = asyncio.create_task(work, name=name)
     try:
         yield

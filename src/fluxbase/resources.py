@@ -1,4 +1,4 @@
-"""What a process holds open: the pool, Redis, an HTTP client, a clock. Made at the entry point, passed down."""
+"""What a process holds open: the pool, Redis, a clock. Made at the entry point, passed down."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -137,7 +137,7 @@ async def user_of_session(accounts: Accounts, session_id: UUID) -> User | None:
         return await repository.find_user_of_session(connection, session_id, accounts.now())
 
 
-async def sign_out(accounts: Accounts, session: str | UUID, client: Client | None = None) -> None:
+async def sign_out(accounts: Accounts, session: str | UUID, client: Client) -> None:
     """End the session of that token, or of that id, if it is one."""
     async with accounts.database.transaction() as connection:
         if isinstance(session, UUID):
@@ -145,7 +145,7 @@ async def sign_out(accounts: Accounts, session: str | UUID, client: Client | Non
         else:
             actor = await repository.delete_session(connection, tokens.digest(session))
         if actor is not None:
-            await repository.audit(connection, "auth.logout", actor_id=actor, ip=client.ip if client else None)
+            await repository.audit(connection, "auth.logout", actor_id=actor, ip=client.ip)
 
 
 async def sign_out_elsewhere(accounts: Accounts, user: User, client: Client, *, here_too: bool = False) -> None:

@@ -85,8 +85,8 @@ def _delay(function: Function, claim: Claim) -> float:
     return delay_seconds(function.backoff, claim.attempt, random.random)
 
 
-async def patiently(what: str, work: Callable[[], Awaitable[None]]) -> bool:
-    """Do `work`; False when it failed, which is logged: whoever calls does it again later.
+async def patiently(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work`. What it raises is logged, and whoever calls does it again later.
 
     A worker must not end, unnoticed, because one look went wrong.
     """
@@ -97,5 +97,3 @@ async def patiently(what: str, work: Callable[[], Awaitable[None]]) -> bool:
             logger.exception("job worker failed", doing=what, error=type(error).__name__)
         else:
             logger.warning("jobs wait for the database", doing=what, error=f"{type(error).__name__}: {error}")
-        return False
-    return True

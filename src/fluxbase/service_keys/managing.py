@@ -81,8 +81,7 @@ class ServiceKeys:
             InvalidScopeError, InvalidExpiryError: 400.
         """
         async with self._locked(key_id) as (connection, key, now):
-            before = Wanted(key.name, key.scopes, key.rate_limit_per_minute, key.rate_limit_per_hour, key.expires_at)
-            wanted = replace(before, **values)
+            wanted = replace(_wanted_of(key), **values)
             unchanged_expiry = wanted.expires_at == key.expires_at
             changed = await repository.change(
                 connection, key_id, _checked(wanted, None if unchanged_expiry else now), now
@@ -118,8 +117,7 @@ class ServiceKeys:
         new = SERVICE_KEYS.generate()
         async with self._locked(key_id) as (connection, key, now):
             _check_rotatable(key, now)
-            wanted = Wanted(key.name, key.scopes, key.rate_limit_per_minute, key.rate_limit_per_hour, key.expires_at)
-            follower = await repository.insert(connection, new, _checked(wanted, now), now)
+            follower = await repository.insert(connection, new, _checked(_wanted_of(key), now), now)
             old = await self._end(connection, key, "rotated", grace_hours, now, replaced_by=follower.id)
             await self._audit(connection, "rotated", key, replaced_by=follower.key_prefix)
         return Issued(new.token, follower, old)
@@ -196,6 +194,10 @@ def _check_rotatable(key: ServiceKey, now: datetime) -> None:
         raise KeyEndedError
     if key.replaced_by is not None:
         raise KeyReplacedError
+
+
+def _wanted_of(key: ServiceKey) -> Wanted:
+    return Wanted(key.name, key.scopes, key.rate_limit_per_minute, key.rate_limit_per_hour, key.expires_at)
 
 
 def _checked(wanted: Wanted, now: datetime | None) -> Wanted:

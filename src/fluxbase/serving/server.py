@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from fluxbase.realtime.transport import WEBSOCKET_OPTIONS
+from fluxbase.repeating import beside
 
 _GRACE_SECONDS = 5
 _LOOK_FOR_PARENT_SECONDS = 1.0
@@ -55,14 +56,9 @@ def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
 
 async def serve_until_orphaned(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
     """Serve, on `sockets` if given; what a supervisor started also ends when that is gone, however it went."""
-    watch = asyncio.create_task(_watch_parent(server)) if os.environ.get(SUPERVISED) else None
-    try:
+    supervised = bool(os.environ.get(SUPERVISED))
+    async with beside(_watch_parent(server), name="parent watch") if supervised else contextlib.nullcontext():
         await server.serve(sockets)
-    finally:
-        if watch is not None:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
 
 
 async def _watch_parent(server: uvicorn.Server) -> None:
