@@ -5,6 +5,7 @@ from hashlib import blake2b
 from weakref import WeakValueDictionary
 
 from fluxbase.db import Claims
+from fluxbase.realtime.owners import as_user
 
 # What tells tokens apart and says nothing of rights.
 _TECHNICAL = frozenset(("iss", "iat", "exp", "nbf", "jti"))
@@ -13,13 +14,14 @@ _TECHNICAL = frozenset(("iss", "iat", "exp", "nbf", "jti"))
 class Group:
     """Listeners whose role and claims are equal. Compared by identity: `group_of` hands out one per content."""
 
-    __slots__ = ("__weakref__", "claims", "digest", "role", "text")
+    __slots__ = ("__weakref__", "claims", "digest", "role", "text", "user")
 
     def __init__(self, role: str, text: str, claims: Claims) -> None:
         self.role = role
         self.text = text
         self.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()
         self.claims = claims
+        self.user = as_user(claims.extra.get("sub"))
 
 
 class Groups:

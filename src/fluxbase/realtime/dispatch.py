@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
@@ -18,8 +19,9 @@ from fluxbase.realtime.events import (
     Version,
 )
 from fluxbase.realtime.hub import CHANNEL_TOPIC, EVENTS_BETWEEN_BREATHS, Hub
-from fluxbase.realtime.index import Interest, Listener, Subscription, TopicIndex
+from fluxbase.realtime.index import Interest, Listener, Owners, Subscription, TopicIndex
 from fluxbase.realtime.outages import will_pass
+from fluxbase.realtime.owners import owners_of
 from fluxbase.realtime.payloads import bulk_payload, row_payload
 from fluxbase.realtime.tables import LiveTable, Tables
 from fluxbase.realtime.visibility import Question, UnjudgedError, Visibility
@@ -78,9 +80,9 @@ class Dispatcher:
             return list(_gap(index, index)) if index is not None else []
 
     async def _judge(self, changes: Sequence[Change]) -> list[list[Delivery]]:
-        interests = [self._interested(change) for change in changes]
         judgement = _Judgement()
-        await self._look_at_tables(changes, interests, judgement)
+        await self._look_at_tables(changes, judgement)
+        interests = [self._interested(change, judgement) for change in changes]
         await self._ask(changes, interests, judgement)
         found = [
             list(_deliveries(self._hub, change, interest, judgement))
@@ -110,20 +112,19 @@ class Dispatcher:
         for channel in self._hub.internal_channels():
             await self._hub.send(channel, BulkChanged(channel, (), json.dumps({"reason": GAP})))
 
-    def _interested(self, change: Change) -> Interest:
+    def _interested(self, change: Change, judgement: _Judgement) -> Interest:
         index = self._hub.table_index(change.topic)
-        return _interested(index, change) if index is not None else {}
+        return _interested(index, change, judgement) if index is not None else {}
 
-    async def _look_at_tables(
-        self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement
-    ) -> None:
-        for change, interest in zip(changes, interests, strict=True):
-            index = self._hub.table_index(change.topic)
-            for role in {group.role for group in interest}:
-                if index is not None and (change.topic, role) not in judgement.seen:
-                    found = await self._tables.find(role, index.schema, index.name)
-                    if found is not None:
-                        judgement.seen[change.topic, role] = found
+    async def _look_at_tables(self, changes: Sequence[Change], judgement: _Judgement) -> None:
+        for topic in {change.topic for change in changes}:
+            index = self._hub.table_index(topic)
+            if index is None:
+                continue
+            for role in tuple(index.roles):
+                found = await self._tables.find(role, index.schema, index.name)
+                if found is not None:
+                    judgement.seen[topic, role] = found
 
     async def _ask(self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement) -> None:
         asked: dict[Place, set[Question]] = {}
@@ -142,14 +143,27 @@ class Dispatcher:
                 judgement.unjudged.add(place)
 
 
-def _interested(index: TopicIndex, change: Change) -> Interest:
+def _interested(index: TopicIndex, change: Change, judgement: _Judgement) -> Interest:
     if change.type not in ROW_CHANGES:
         return index.of_operation(json.loads(change.details or "{}").get("operation", "DELETE"))
     # An update that takes a row out of somebody's sight is a delete to them, of the row as it was.
     sides = {"UPDATE": change.record, "DELETE": change.old_record}
     if change.type is ChangeType.INSERT:
         sides = {"INSERT": change.record}
-    return index.interested({name: version.values for name, version in sides.items() if version is not None})
+    rows = {name: version.values for name, version in sides.items() if version is not None}
+    return index.interested(rows, _owners(index, change, judgement))
+
+
+def _owners(index: TopicIndex, change: Change, judgement: _Judgement) -> Owners:
+    """Who alone may see a row, for the roles whose policies show it to its owner alone."""
+    found: dict[str, frozenset[UUID]] = {}
+    versions = [version.values for version in (change.record, change.old_record) if version is not None]
+    for role in index.roles:
+        table = judgement.seen.get((change.topic, role))
+        owners = owners_of(table.owner_columns, versions) if table is not None else None
+        if owners is not None:
+            found[role] = owners
+    return found
 
 
 def _deliveries(hub: Hub, change: Change, interest: Interest, judgement: _Judgement) -> Iterable[Delivery]:

@@ -1,8 +1,10 @@
 """Subscriptions to tables, found by what a change says: those that want one value are not asked about the others."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
 
 from fluxbase.realtime.claims import Group
 from fluxbase.realtime.events import Event
@@ -34,6 +36,9 @@ class Subscription:
 
 type _Field = tuple[str, Kind]
 type _Alike = tuple[Group, frozenset[str]]
+type _ByUser = dict[UUID | None, dict[_Alike, set[Subscription]]]
+type Owners = Mapping[str, frozenset[UUID]]
+"""By role, the users who alone may see a row; roles that are not there may all see it."""
 type Interest = Mapping[Group, Collection[Subscription]]
 """Who may want a change, by group: rights are the same for all of a group."""
 
@@ -42,8 +47,8 @@ type Interest = Mapping[Group, Collection[Subscription]]
 class TopicIndex:
     """The subscriptions of one table.
 
-    `=` filters are looked up by value. Those without a filter are found by their group, and not looked at one by one.
-    All others are tried.
+    `=` filters are looked up by value. Those without a filter are found by their role and user, group by group, and not
+    looked at one by one. All others are tried. `roles` counts the subscriptions of each.
     """
 
     schema: str
@@ -51,15 +56,16 @@ class TopicIndex:
     by_value: dict[_Field, dict[Any, set[Subscription]]] = field(
         default_factory=dict[_Field, dict[Any, set[Subscription]]]
     )
-    unfiltered: dict[_Alike, set[Subscription]] = field(default_factory=dict[_Alike, set[Subscription]])
+    unfiltered: dict[str, _ByUser] = field(default_factory=dict[str, _ByUser])
     others: set[Subscription] = field(default_factory=set[Subscription])
+    roles: Counter[str] = field(default_factory=Counter[str])
 
     def __bool__(self) -> bool:
         return bool(self.others or self.by_value or self.unfiltered)
 
     def __iter__(self) -> Iterator[Subscription]:
         yield from self.others
-        for some in self.unfiltered.values():
+        for _, some in self._unfiltered({}):
             yield from some
         for values in self.by_value.values():
             for some in values.values():
@@ -67,9 +73,11 @@ class TopicIndex:
 
     def add(self, subscription: Subscription) -> None:
         """Take one in."""
-        wanted = subscription.filter
+        wanted, group = subscription.filter, subscription.listener.group
+        self.roles[group.role] += 1
         if wanted is None:
-            self.unfiltered.setdefault((subscription.listener.group, subscription.events), set()).add(subscription)
+            alike = self.unfiltered.setdefault(group.role, {}).setdefault(group.user, {})
+            alike.setdefault((group, subscription.events), set()).add(subscription)
         elif wanted.operator == "eq":
             values = self.by_value.setdefault((wanted.column, wanted.kind), {})
             values.setdefault(wanted.value, set()).add(subscription)
@@ -78,9 +86,10 @@ class TopicIndex:
 
     def remove(self, subscription: Subscription) -> None:
         """Let one go."""
-        wanted = subscription.filter
+        wanted, group = subscription.filter, subscription.listener.group
+        self.roles -= Counter({group.role: 1})  # and without those that are nought
         if wanted is None:
-            _discard(self.unfiltered, (subscription.listener.group, subscription.events), subscription)
+            self._remove_unfiltered(group, subscription)
         elif wanted.operator == "eq":
             place = (wanted.column, wanted.kind)
             values = self.by_value.get(place, {})
@@ -90,16 +99,32 @@ class TopicIndex:
         else:
             self.others.discard(subscription)
 
-    def interested(self, sides: Mapping[str, Mapping[str, Any]]) -> Interest:
+    def _remove_unfiltered(self, group: Group, subscription: Subscription) -> None:
+        by_user = self.unfiltered.get(group.role, {})
+        alike = by_user.get(group.user, {})
+        _discard(alike, (group, subscription.events), subscription)
+        if not alike:
+            by_user.pop(group.user, None)
+        if not by_user:
+            self.unfiltered.pop(group.role, None)
+
+    def interested(self, sides: Mapping[str, Mapping[str, Any]], owners: Owners) -> Interest:
         """Who wants one of these operations on a row; `sides` has the row that each operation is about."""
         found: dict[Group, Collection[Subscription]] = {}
-        for (group, events), some in self.unfiltered.items():
+        for (group, events), some in self._unfiltered(owners):
             if not events.isdisjoint(sides):
                 found[group] = some if group not in found else {*found[group], *some}
         for one in {one: None for operation, record in sides.items() for one in self._matching(operation, record)}:
             group = one.listener.group
-            found[group] = {*found.get(group, ()), one}
+            if group.role not in owners or group.user in owners[group.role]:
+                found[group] = {*found.get(group, ()), one}
         return found
+
+    def _unfiltered(self, owners: Owners) -> Iterator[tuple[_Alike, set[Subscription]]]:
+        for role, by_user in self.unfiltered.items():
+            users = by_user.keys() if role not in owners else owners[role] & by_user.keys()
+            for user in users:
+                yield from by_user[user].items()
 
     def of_operation(self, operation: str) -> Interest:
         """Who hears of such statements, whatever their rows."""

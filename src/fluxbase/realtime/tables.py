@@ -10,6 +10,7 @@ from fluxbase.db import SERVICE, Claims, Connection, Database, load
 from fluxbase.errors import InvalidRequestError
 from fluxbase.realtime.errors import TableNotLiveError
 from fluxbase.realtime.filters import Kind, kind_of
+from fluxbase.realtime.owners import owner_columns
 
 SQL = load(__package__)
 EVENTS = ("INSERT", "UPDATE", "DELETE")
@@ -39,6 +40,7 @@ class LiveTable:
         readable: The columns that the role may read; their kinds say how they compare.
         is_whole: Whether the role may read all there are and will be.
         policy_columns: What the condition reads of a row; None when it may read anything.
+        owner_columns: Those of them that must be the listener's `auth.uid()`.
     """
 
     oid: int
@@ -50,6 +52,7 @@ class LiveTable:
     readable: Mapping[str, Kind]
     is_whole: bool
     policy_columns: tuple[str, ...] | None
+    owner_columns: frozenset[str] = frozenset()
 
 
 async def enabled_tables(
@@ -137,6 +140,7 @@ def _table(row: Any, schema: str, name: str) -> LiveTable:
         readable={column: kind_of(type_name) for column, type_name in readable.items()},
         is_whole=row["whole"],
         policy_columns=None if row["opaque"] else tuple(row["policy_columns"]),
+        owner_columns=owner_columns(row["condition"]),
     )
 
 

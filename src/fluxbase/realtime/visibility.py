@@ -127,7 +127,8 @@ class Visibility:
     async def _decide(
         self, table: LiveTable, role: str, asked: Mapping[Group, Mapping[Key, list[Version]]], allowed: set[Question]
     ) -> None:
-        texts = {part: _row(table, versions[0]) for parts in asked.values() for part, versions in parts.items()}
+        rows = {part: versions[0] for parts in asked.values() for part, versions in parts.items()}
+        texts = {part: _row(table, version) for part, version in rows.items()}
         inquiry = _Inquiry(table, role, texts)
         yes = await self._ask(inquiry, {group: tuple(parts) for group, parts in asked.items()})
         for group, parts in asked.items():
