@@ -40,6 +40,50 @@ GRANT SELECT, DELETE ON realtime.changes TO service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON realtime.channel_members TO service_role;
 GRANT SELECT ON realtime.channel_members TO authenticated;
 
+-- The changes of `topics`, and of all channels, that the snapshot `since` did not see and `upto` does; that is the one of now
+-- when it is NULL. Ids begin behind `after`, and end with `most_rows` or where `most_characters` are reached: rows become
+-- text only as they are fetched. The last row has no id; it says up to which snapshot was looked, and whether there may be more.
+-- One round trip. It runs with the rights of whoever calls it, so it is the service role's.
+CREATE FUNCTION realtime.changes_since(
+    since pg_snapshot, upto pg_snapshot, after bigint, topics text[], most_rows integer, most_characters bigint
+) RETURNS TABLE (
+    snapshot text, id bigint, topic text, type text, at timestamptz, record text, old_record text, details text,
+    more boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    visible pg_catalog.pg_snapshot := coalesce(upto, pg_catalog.pg_current_snapshot());
+    characters bigint := 0;
+    rows integer := 0;
+BEGIN
+    FOR id, topic, type, at, record, old_record, details IN
+        SELECT page.id, page.topic, page.type, page.at, page.record::text, page.old_record::text, page.details::text
+        FROM (
+            SELECT * FROM realtime.changes AS c
+            WHERE (c.transaction >= pg_catalog.pg_snapshot_xmax(since)
+                   OR c.transaction = ANY (ARRAY(SELECT pg_catalog.pg_snapshot_xip(since))))
+              AND pg_catalog.pg_visible_in_snapshot(c.transaction, visible)
+              AND c.id > after
+              AND (c.topic = ANY (topics) OR c.type = 'BROADCAST')
+            ORDER BY c.id
+            LIMIT most_rows
+        ) AS page
+        ORDER BY page.id
+    LOOP
+        RETURN NEXT;
+        rows := rows + 1;
+        characters := characters + coalesce(length(record), 0) + coalesce(length(old_record), 0)
+                      + coalesce(length(details), 0);
+        EXIT WHEN characters > most_characters;
+    END LOOP;
+    more := rows = most_rows OR characters > most_characters;
+    snapshot := visible::text;
+    id := NULL; topic := NULL; type := NULL; at := NULL; record := NULL; old_record := NULL; details := NULL;
+    RETURN NEXT;
+END $$;
+REVOKE ALL ON FUNCTION realtime.changes_since FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION realtime.changes_since TO service_role;
+
 -- Wake the readers that sleep: these hold the lock (fluxbase.realtime.doorbell). Commits with a NOTIFY wait for each other,
 -- so there is none while all readers are awake. To be called after the changes were written, never before.
 CREATE FUNCTION realtime.wake() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$

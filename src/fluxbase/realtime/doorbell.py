@@ -12,7 +12,7 @@ import asyncio
 import asyncpg
 import structlog
 
-from fluxbase.db import OUTAGES
+from fluxbase.db import OUTAGES, SERVICE
 from fluxbase.db.listener import keep_listening
 
 logger = structlog.get_logger(__name__)
@@ -21,21 +21,22 @@ CHANNEL = "fluxbase_changes"
 _LIE_DOWN = "SELECT pg_advisory_lock_shared(1718383992, 1)"  # the numbers of realtime.wake()
 _STAND_UP = "SELECT pg_advisory_unlock_shared(1718383992, 1)"
 _PATIENCE_SECONDS = 5.0
+_SETTINGS = {"role": SERVICE.role, "jit": "off"}
 
 
 class Doorbell:
-    """A connection that comes back by itself; while it is away the reader does not sleep."""
+    """A connection of the service role's that comes back by itself; while it is away the reader does not sleep."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self.connection: asyncpg.Connection[asyncpg.Record] | None = None
         self.rung = asyncio.Event()
         self.asleep = False
 
     @property
     def connected(self) -> bool:
         """Whether it could ring."""
-        return self._connection is not None
+        return self.connection is not None
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -43,15 +44,15 @@ class Doorbell:
 
     async def _listen_once(self) -> None:
         gone = asyncio.Event()
-        connection = await asyncpg.connect(self._dsn, command_timeout=_PATIENCE_SECONDS)
+        connection = await asyncpg.connect(self._dsn, command_timeout=_PATIENCE_SECONDS, server_settings=_SETTINGS)
         try:
             connection.add_termination_listener(lambda _connection: gone.set())
             await connection.add_listener(CHANNEL, self._hear)
-            self._connection = connection
+            self.connection = connection
             await gone.wait()
             logger.warning("connection closed", channel=CHANNEL)
         finally:
-            self._connection, self.asleep = None, False
+            self.connection, self.asleep = None, False
             self.rung.set()  # the reader must look for itself now
             connection.terminate()
 
@@ -69,7 +70,7 @@ class Doorbell:
             await self._say(_STAND_UP, asleep=False)
 
     async def _say(self, statement: str, *, asleep: bool) -> None:
-        connection = self._connection
+        connection = self.connection
         if connection is None:
             return
         try:
@@ -78,4 +79,4 @@ class Doorbell:
             logger.warning("connection closed", channel=CHANNEL, error=str(error))
             connection.terminate()
         else:
-            self.asleep = asleep and self._connection is connection
+            self.asleep = asleep and self.connection is connection

@@ -2,21 +2,8 @@
 SELECT pg_current_snapshot()::text
 
 -- name: changes_since
--- Changes between two snapshots, the second being this one when none is given. One row without an id says that there are
--- none. The outer SELECT turns rows to text only as they are fetched.
-SELECT upper.snapshot, id, topic, type, at, record::text, old_record::text, details::text
-FROM (SELECT coalesce($2::text, pg_current_snapshot()::text) AS snapshot) AS upper
-LEFT JOIN (
-    SELECT * FROM realtime.changes
-    WHERE (transaction >= pg_snapshot_xmax($1::text::pg_snapshot)
-           OR transaction = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
-      AND pg_visible_in_snapshot(transaction, coalesce($2::text::pg_snapshot, pg_current_snapshot()))
-      AND id > $3
-      AND (topic = ANY ($4::text[]) OR type = 'BROADCAST')
-    ORDER BY id
-    LIMIT $5
-) AS page ON true
-ORDER BY id
+SELECT snapshot, id, topic, type, at, record, old_record, details, more
+FROM realtime.changes_since($1::text::pg_snapshot, $2::text::pg_snapshot, $3, $4::text[], $5, $6)
 
 -- name: delete_changes
 DELETE FROM realtime.changes WHERE id IN (

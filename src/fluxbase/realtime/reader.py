@@ -8,12 +8,13 @@ ids order the changes of any one row as they happened, because the second writer
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
 
-from fluxbase.db import OUTAGES, SERVICE, Database
+from fluxbase.db import OUTAGES, SERVICE, Connection, Database
 from fluxbase.realtime.dispatch import Delivery, Dispatcher
 from fluxbase.realtime.doorbell import Doorbell
 from fluxbase.realtime.events import Change, ChangeType, Version
@@ -25,8 +26,8 @@ logger = structlog.get_logger(__name__)
 
 PAGE = 500
 PAGE_CHARACTERS = 8 * 1024 * 1024
-"""Rows may be large: no more of them at once than this, and what one round trip brings."""
-_ROWS_AT_ONCE = 50
+"""Rows may be large: no more of them at once than this."""
+_PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.015
 """Between looks while awake."""
 _AWAKE_SECONDS = 1.0
@@ -135,16 +136,28 @@ class Reader:
 
         They end at a snapshot that stays the same until all of them were given, whatever interrupts.
         """
-        topics = self._hub.topics()
-        async with self._database.transaction(SERVICE) as connection:
-            rows = connection.cursor(
-                SQL["changes_since"], self._snapshot, self._upper, self._last_id, topics, PAGE, prefetch=_ROWS_AT_ONCE
+        place = (self._snapshot, self._upper, self._last_id)
+        async with self._connection() as connection:
+            *rows, end = await connection.fetch(
+                SQL["changes_since"], *place, self._hub.topics(), PAGE, PAGE_CHARACTERS, timeout=_PATIENCE_SECONDS
             )
-            upper, changes, more = await _up_to_bytes(rows)
         if self._upper is None:
-            self._upper = upper
+            self._upper = end["snapshot"]
             await self._notice_gap(time.monotonic())
-        return changes, more
+        return [_change(row) for row in rows], end["more"]
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        """The doorbell's: one round trip a look, and no waiting for the pool when requests use all of it."""
+        if (own := self._doorbell.connection) is not None:
+            try:
+                yield own
+            except TimeoutError:
+                own.terminate()  # it would not answer the next time either
+                raise
+            return
+        async with self._database.transaction(SERVICE) as connection:
+            yield connection
 
     async def _notice_gap(self, now: float) -> None:
         if now - self._read_at > RETENTION_SECONDS:
@@ -166,20 +179,6 @@ async def _finished(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         await task
         raise
-
-
-async def _up_to_bytes(rows: AsyncIterable[asyncpg.Record]) -> tuple[str | None, list[Change], bool]:
-    """The snapshot up to which was looked, the changes found, and whether there may be more."""
-    upper, changes, size = None, list[Change](), 0
-    async for row in rows:
-        upper = row["snapshot"]
-        if row["id"] is None:
-            break
-        changes.append(_change(row))
-        size += sum(len(part) for part in (row["record"], row["old_record"], row["details"]) if part is not None)
-        if size > PAGE_CHARACTERS:
-            return upper, changes, True
-    return upper, changes, len(changes) == PAGE
 
 
 def _has_running(snapshot: str | None) -> bool:

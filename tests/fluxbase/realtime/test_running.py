@@ -207,7 +207,7 @@ async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner)
         await service.subscribe("notes")
         headers = {"Authorization": f"Bearer {site.service_token}"}
         await until(lambda: site.realtime.reader.listening)
-        before = site.realtime.reader._doorbell._connection.get_server_pid()
+        before = site.realtime.reader._doorbell.connection.get_server_pid()
         told = []
         for number in range(5):
             await owner.execute(SAY, str(number))
@@ -216,7 +216,7 @@ async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner)
             told.append((await service.change())["record"]["text"])
         assert told == ["0", "1", "2", "3", "4"]
         await until(lambda: site.realtime.reader.listening)
-        assert site.realtime.reader._doorbell._connection.get_server_pid() != before
+        assert site.realtime.reader._doorbell.connection.get_server_pid() != before
         assert (await http.post(f"{ADMIN}/restart")).status_code == 401
 
     # A process that was away for too long says so.
