@@ -8,14 +8,12 @@ import asyncpg
 
 from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
-from fluxbase.db.versions import may_migrate, missing_migrations
+from fluxbase.db.versions import how_to_migrate, may_migrate, missing_migrations
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.home import default_home
 from fluxbase.errors import ConfigurationError
 from fluxbase.resources import Addresses
 from fluxbase.settings import Settings
-
-_MIGRATE = {"fluxbase": "fluxbase migrate", "flakeguard": "flakeguard db migrate"}
 
 type Say = Callable[[str], None]
 
@@ -23,6 +21,11 @@ type Say = Callable[[str], None]
 def home_of(settings: Settings) -> Home:
     """FLAKEGUARD_HOME, or its default for this user."""
     return Home((settings.home or default_home()).expanduser().absolute())
+
+
+def secret_of(settings: Settings) -> str:
+    """The installation's secret: the setting, or what the home holds, made when missing."""
+    return settings.jwt_secret.get_secret_value() if settings.jwt_secret else home_of(settings).secret()
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def redis_address(settings: Settings, history: str) -> Generator[str]:
 
 
 def _prepared(settings: Settings, database: str, redis_url: str, history: str, say: Say) -> Addresses:
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else home_of(settings).secret()
+    secret = secret_of(settings)
     try:
         owner = _owner(settings, database, history)
         if owner is None or settings.is_production:
@@ -107,7 +110,4 @@ def _owner(settings: Settings, database: str, history: str) -> str | None:
 
 def _require_head(database: str, history: str) -> None:
     if missing := missing_migrations(database, history):
-        raise ConfigurationError(
-            f"the database lacks the migration {missing}: run `{_MIGRATE[history]}` first, with the owner's address "
-            "(FG_DATABASE_OWNER_DSN, or FG_DATABASE_DSN where one address is enough)"
-        )
+        raise ConfigurationError(f"the database lacks the migration {missing}: first run {how_to_migrate(history)}")

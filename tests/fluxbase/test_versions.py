@@ -107,8 +107,10 @@ async def test_a_role_that_may_become_nobody_is_told_what_it_lacks(addresses: Ad
 
 async def test_only_the_owner_migrates(addresses: Addresses) -> None:
     assert await asyncio.to_thread(may_migrate, addresses.owner_dsn)
-    with pytest.raises(ConfigurationError, match="set FG_DATABASE_OWNER_DSN"):
+    with pytest.raises(ConfigurationError, match="FG_DATABASE_OWNER_DSN"):
         await asyncio.to_thread(migrate, addresses.runtime_dsn)
+    with pytest.raises(ConfigurationError, match=r"`fluxbase migrate`.*FLUXBASE_DATABASE_OWNER_URL"):
+        await asyncio.to_thread(migrate, addresses.runtime_dsn, "fluxbase")
 
 
 async def test_migrating_lets_the_runtime_read_the_versions_again(addresses: Addresses, owner: Owner) -> None:

@@ -39,8 +39,8 @@ def serve(
     """Serve REST, auth, realtime, storage, jobs and monitoring until Ctrl-C or SIGTERM."""
     settings = _listening(settings_of(host=host, port=port, processes=processes), host, port)
     with reached(settings, quiet=False, logs_to=sys.stdout) as addresses:
-        shown = f"http://{settings.host}:{settings.port}"
-        say(f"Fluxbase listens on {shown}" + (f" with {settings.processes} processes" * (settings.processes > 1)))
+        how = f" with {settings.processes} processes" if settings.processes > 1 else ""
+        say(f"Fluxbase listens on http://{settings.host}:{settings.port}{how}")
         if settings.processes == 1:
             run_server(settings, addresses)
         else:
@@ -78,10 +78,8 @@ def _supervise(settings: Settings, addresses: Addresses) -> None:
     # Bound and not listening: it keeps the port for us, and the kernel gives it no connection.
     with _shared_socket(settings.host, settings.port), TemporaryDirectory(prefix="fluxbase-") as folder:
         stop = StopSignal()
-        command, told = (
-            [sys.executable, "-m", "fluxbase", "serve-process"],
-            {**_told(settings, addresses), FOLDER: folder},
-        )
+        command = [sys.executable, "-m", "fluxbase", "serve-process"]
+        told = {**_told(settings, addresses), FOLDER: folder}
         roles = [
             Role(f"process {number}", command, {**told, PROCESS: str(number)})
             for number in range(1, settings.processes + 1)

@@ -10,7 +10,7 @@ from fluxbase.auth.access_tokens import issue_for_role
 from fluxbase.cli.output import ExitCode, fail, result
 from fluxbase.cli.starting import settings_of
 from fluxbase.durations import parse_duration
-from fluxbase.servers import home_of
+from fluxbase.servers import secret_of
 
 
 class TokenRole(StrEnum):
@@ -30,5 +30,4 @@ def token(
     except ValueError as error:
         fail(ExitCode.USAGE, f"--expires: {error}", hint="Say 15m, 1h or 168h.")
     settings = settings_of()
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else home_of(settings).secret()
-    result(issue_for_role(secret, role.value, now=datetime.now(UTC), lifetime=lifetime))
+    result(issue_for_role(secret_of(settings), role.value, now=datetime.now(UTC), lifetime=lifetime))

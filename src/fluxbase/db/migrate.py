@@ -19,7 +19,14 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from fluxbase.db.versions import READER, VERSION_TABLES, may_migrate, migrations_folder, newer_than_us
+from fluxbase.db.versions import (
+    READER,
+    VERSION_TABLES,
+    how_to_migrate,
+    may_migrate,
+    migrations_folder,
+    newer_than_us,
+)
 from fluxbase.errors import ConfigurationError
 
 _LOCK = 0x666C7578  # "flux": one migration at a time, whoever starts first
@@ -36,7 +43,7 @@ def migrate(owner_dsn: str, history: str = "flakeguard") -> None:
     """
     if not may_migrate(owner_dsn, history):
         raise ConfigurationError(
-            "the database address is not the owner's, who alone may migrate: set FG_DATABASE_OWNER_DSN as well"
+            f"the database address is not the owner's, who alone may migrate: run {how_to_migrate(history)}"
         )
     asyncio.run(_migrate_under_lock(owner_dsn, history))
 

@@ -9,6 +9,11 @@ from alembic.script import ScriptDirectory
 from fluxbase.errors import ConfigurationError
 
 VERSION_TABLES = {"fluxbase": ("auth", "fluxbase_migrations"), "flakeguard": ("public", "schema_migrations")}
+_COMMANDS = {"fluxbase": "fluxbase migrate", "flakeguard": "flakeguard db migrate"}
+_ADDRESSES = {
+    "fluxbase": ("FLUXBASE_DATABASE_OWNER_URL", "FLUXBASE_DATABASE_URL"),
+    "flakeguard": ("FG_DATABASE_OWNER_DSN", "FG_DATABASE_DSN"),
+}
 READER = "service_role"
 """May read the version tables (`run_alembic_environment` sees to it); every runtime role may become it."""
 
@@ -28,6 +33,12 @@ def migrations_folder() -> Path:
     return packed if packed.is_dir() else Path(__file__).parents[3] / "migrations"
 
 
+def how_to_migrate(history: str) -> str:
+    """The command, and the variables that tell it the owner's address."""
+    owner, everyday = _ADDRESSES[history]
+    return f"`{_COMMANDS[history]}` with the owner's address ({owner}, or {everyday} where one address is enough)"
+
+
 def missing_migrations(dsn: str, history: str = "flakeguard") -> str | None:
     """The newest migration of `history` (or of Fluxbase's own) that the database lacks; None when it has all.
 
@@ -36,7 +47,7 @@ def missing_migrations(dsn: str, history: str = "flakeguard") -> str | None:
     """
     for name in dict.fromkeys(("fluxbase", history)):
         scripts = ScriptDirectory(str(migrations_folder() / name))
-        current, head = asyncio.run(_current(dsn, *VERSION_TABLES[name])), scripts.get_current_head()
+        current, head = asyncio.run(_current(dsn, name, how_to_migrate(history))), scripts.get_current_head()
         if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
             raise newer_than_us(name, current)
         if current != head:
@@ -69,7 +80,8 @@ async def _may_migrate(dsn: str, history: str) -> bool:
         await connection.close()
 
 
-async def _current(dsn: str, schema: str, table: str) -> str | None:
+async def _current(dsn: str, history: str, how: str) -> str | None:
+    schema, table = VERSION_TABLES[history]
     connection = await asyncpg.connect(dsn)
     try:
         found = await connection.fetchrow(_FIND, schema, table)
@@ -82,9 +94,8 @@ async def _current(dsn: str, schema: str, table: str) -> str | None:
     except asyncpg.InsufficientPrivilegeError as error:
         role = connection.get_settings().session_authorization
         raise ConfigurationError(
-            f"the role {role} may not know which migrations the database has ({error}): run "
-            "`flakeguard db migrate` with the owner's address (FG_DATABASE_OWNER_DSN), and as the owner "
-            f"`GRANT anon, authenticated, service_role TO {role}`"
+            f"the role {role} may not know which migrations the database has ({error}): run {how}, "
+            f"and as the owner `GRANT anon, authenticated, service_role TO {role}`"
         ) from error
     finally:
         await connection.close()

@@ -114,7 +114,7 @@ class Home:
         return folder
 
     def remove_if_idle(self) -> bool:
-        """Delete everything, for tests and `flakeguard db destroy`; not while any process uses the servers."""
+        """Delete everything, after tests and benchmarks; not while any process uses the servers."""
         lock = self.servers / "in-use.lock"
         if lock.exists():
             with lock.open() as in_use:

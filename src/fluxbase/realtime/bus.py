@@ -94,5 +94,5 @@ class Bus:
                 outcome = self._hear(message["from"], message)
                 if outcome is not None:
                     await outcome
-        except Exception:
+        except Exception:  # whatever is in it is another program's
             logger.exception("message of another process not understood", length=len(text))

@@ -11,6 +11,7 @@ from fluxbase.realtime.outbox import Outbox
 TRY_AGAIN_LATER = 1013
 UNAUTHENTICATED = 4401
 FORBIDDEN = 4403
+SLOW = "slow client"
 
 type Encode = Callable[[Event], str]
 type Close = Callable[[int, str], None]
@@ -61,6 +62,3 @@ class Connection:
         if self.closing is None:
             self.closing = reason
             self._close(code, reason)
-
-
-SLOW = "slow client"

@@ -90,14 +90,10 @@ class Watch:
 
     async def hear_sessions(self, payload: str) -> None:
         """Take the ids of sessions that ended, separated by commas; the empty text means that any may have."""
-        ended = set(payload.split(",")) if payload else set[str]()
-        if ended:
-            self._close_sessions(ended)
-            return
-        try:
-            await self.close_ended_sessions()
-        except Exception as error:  # noqa: BLE001 -- the look every 30 seconds makes up for it
-            _log(error, "sessions")
+        if payload:
+            self._close_sessions(set(payload.split(",")))
+        else:
+            await _try("sessions", self.close_ended_sessions)
 
     async def listen_for_keys(self) -> None:
         """Hear of service keys that were revoked, disabled or changed, until cancelled."""
@@ -107,11 +103,8 @@ class Watch:
         """Close the sockets of the key of that id: who may still, comes back. The empty text means any of them."""
         if payload:
             self._close_keys({payload})
-            return
-        try:
-            await self.close_ended_keys()
-        except Exception as error:  # noqa: BLE001 -- the look every 30 seconds makes up for it
-            _log(error, "keys")
+        else:
+            await _try("keys", self.close_ended_keys)
 
     async def close_ended_keys(self) -> None:
         """Ask which service keys of this process' connections may be used no more, and close these."""
@@ -121,7 +114,7 @@ class Watch:
 
     def _close_keys(self, ended: set[str]) -> None:
         for connection in self._registry:
-            if connection.caller.key_id is not None and str(connection.caller.key_id) in ended:
+            if str(connection.caller.key_id) in ended:
                 connection.close(UNAUTHENTICATED, KEY_CHANGED)
 
     async def close_ended_sessions(self) -> None:
@@ -138,7 +131,7 @@ class Watch:
 
     def _close_sessions(self, ended: set[str]) -> None:
         for connection in self._registry:
-            if connection.caller.session_id is not None and str(connection.caller.session_id) in ended:
+            if str(connection.caller.session_id) in ended:
                 connection.close(UNAUTHENTICATED, SESSION_ENDED)
 
     async def expel_former_members(self) -> None:
@@ -168,11 +161,15 @@ class Watch:
             connection.deliver(Expelled(channel, f"You are no longer a member of {channel}."))
 
 
-def _log(error: Exception, what: str) -> None:
-    if will_pass(error):
-        logger.warning("connections not checked", what=what, error=f"{type(error).__name__}: {error}")
-    else:
-        logger.error("connections not checked", what=what, exc_info=error)
+async def _try(what: str, look: Callable[[], Awaitable[None]]) -> None:
+    """Do `look`; when it fails, the same look every 30 seconds makes up for it."""
+    try:
+        await look()
+    except Exception as error:
+        if will_pass(error):
+            logger.warning("connections not checked", what=what, error=f"{type(error).__name__}: {error}")
+        else:
+            logger.exception("connections not checked", what=what)
 
 
 def _is_refused(channel: str, caller: Caller) -> bool:
