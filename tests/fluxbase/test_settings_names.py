@@ -26,3 +26,15 @@ def test_named_variables_and_arguments_are(monkeypatch: pytest.MonkeyPatch):
     assert str(FlakeGuardSettings(_env_file=None).home) == "/srv/flakeguard"
     assert FlakeGuardSettings(_env_file=None).port == 3100
     assert FlakeGuardSettings(_env_file=None, port=3200).port == 3200
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (Settings, ("FLUXBASE_DATABASE_URL", "FLUXBASE_REDIS_URL", "FLUXBASE_AUTH_JWT_SECRET", "FLUXBASE_PUBLIC_URL")),
+        (FlakeGuardSettings, ("FG_DATABASE_DSN", "REDIS_URL", "FG_JWT_SECRET", "FG_PUBLIC_URL")),
+    ],
+)
+def test_what_production_lacks_is_named_as_it_is_read(kind: type[Settings], named: tuple[str, ...]):
+    with pytest.raises(ValueError, match=f"production needs {', '.join(named)};"):
+        kind(_env_file=None, environment="prod")

@@ -1,8 +1,8 @@
 """Settings of the backend, read once at the entry point and passed down: environment, `.env`, `fluxbase.yaml`."""
 
-from typing import Any, Self, override
+from typing import Self, override
 
-from pydantic import model_validator
+from pydantic import AliasChoices, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from fluxbase.settings.auth import AuthSettings, OAuthProvider, SignupPolicy
@@ -15,6 +15,8 @@ from fluxbase.settings.storage import StorageProvider, StorageSettings
 from fluxbase.settings.yaml_file import YamlSettings, fields_of
 
 __all__ = ["Environment", "LogFormat", "OAuthProvider", "Settings", "SignupPolicy", "StorageProvider", "names"]
+
+_NEEDED_IN_PRODUCTION = ("database_url", "redis_url", "jwt_secret", "public_url")
 
 
 class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, StorageSettings, JobsSettings):
@@ -44,7 +46,7 @@ class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, Sto
     def _production_is_explicit(self) -> Self:
         if not self.is_production:
             return self
-        missing = [name for name, value in self._needed_in_production() if value is None]
+        missing = [_variable_of(type(self), name) for name in _NEEDED_IN_PRODUCTION if getattr(self, name) is None]
         if missing:
             raise ValueError(
                 f"production needs {', '.join(missing)}; "
@@ -54,15 +56,13 @@ class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, Sto
             raise ValueError("the JWT secret must be at least 32 characters in production")
         return self
 
-    def _needed_in_production(self) -> tuple[tuple[str, Any], ...]:
-        return (
-            ("DATABASE_URL", self.database_url),
-            ("REDIS_URL", self.redis_url),
-            ("JWT_SECRET", self.jwt_secret),
-            ("a public base URL (FG_PUBLIC_URL)", self.public_url),
-        )
-
     @property
     def is_production(self) -> bool:
         """Whether defaults for a developer's machine are refused."""
         return self.environment is Environment.PROD
+
+
+def _variable_of(settings: type[Settings], field: str) -> str:
+    """The first variable that `field` is read from: an application has a name of its own for some."""
+    alias = settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field
