@@ -68,7 +68,7 @@ class Work:
         longest: After this it is cancelled.
         most_bytes: `body` may not be longer.
         read_only: In a read-only transaction.
-        one_plan: The plan does not depend on whose rows it looks for, so it is made once and kept.
+        plan_of: Who shares its plan, which is made once and kept; None when it is to be made anew.
         foreign_code: It calls a function of the operator's, which may change settings of the session.
     """
 
@@ -77,7 +77,7 @@ class Work:
     longest: timedelta
     most_bytes: int
     read_only: bool = False
-    one_plan: bool = False
+    plan_of: str | None = None
     foreign_code: bool = False
 
 
@@ -119,7 +119,8 @@ class _Connection(CountedConnection):
 
 async def _run(connection: Any, claims: Claims, work: Work) -> asyncpg.Record:
     plans: Plans = connection.plans
-    name, statement = plans.of(claims.role, work.statement) if work.one_plan else (None, work.statement)
+    sharers = work.plan_of
+    name, statement = (None, work.statement) if sharers is None else plans.of(sharers, work.statement)
     if plans.too_many:
         await connection.execute(FORGET)
         plans.forget()
@@ -128,7 +129,7 @@ async def _run(connection: Any, claims: Claims, work: Work) -> asyncpg.Record:
     what = (statement, work.parameters, work.most_bytes, name)
     row = await connection.fetchrow(_RUN, *who, *what, timeout=work.longest.total_seconds())
     if name is not None:
-        plans.keep(claims.role, work.statement)
+        plans.keep(name)
     return row
 
 

@@ -7,6 +7,7 @@ import asyncpg
 
 from fluxbase.db import Claims, Database, Work
 from fluxbase.rest.compiler import Statement
+from fluxbase.rest.compiler.planning import PlannedFor
 from fluxbase.rest.problems import refusal_of
 
 
@@ -46,7 +47,7 @@ class Executor:
             OSError, TimeoutError, asyncpg.PostgresError: The database does not answer.
         """
         try:
-            row = await self._database.run(claims, self._work(statement, read_only=read_only))
+            row = await self._database.run(claims, self._work(claims, statement, read_only=read_only))
         except asyncpg.PostgresError as error:
             refusal = refusal_of(error, claims.role)
             if refusal is None:
@@ -55,13 +56,23 @@ class Executor:
         body: str | None = row["body"]
         return Answer(None if body is None else body.encode(), row["row_count"] or 0, row["total"])
 
-    def _work(self, statement: Statement, *, read_only: bool) -> Work:
+    def _work(self, claims: Claims, statement: Statement, *, read_only: bool) -> Work:
         return Work(
             statement.sql,
             statement.values,
             self._timeout,
             self._most_bytes,
             read_only=read_only,
-            one_plan=statement.one_plan,
+            plan_of=_sharers(claims, statement.planned_for),
             foreign_code=statement.calls_function,
         )
+
+
+def _sharers(claims: Claims, planned_for: PlannedFor) -> str | None:
+    match planned_for:
+        case PlannedFor.REQUEST:
+            return None
+        case PlannedFor.USER:
+            return f"{claims.role} {claims.sub}"
+        case PlannedFor.ROLE:
+            return claims.role

@@ -51,6 +51,7 @@ WORDS = set(
 )
 TOKEN = re.compile(
     r"""(?P<name>"(?:[^"]|"")*")|(?P<word>[a-z_][a-z_0-9]*)|(?P<value>\(\$1::text\[\]\)\[\d+\])|(?P<one>1(?=\)))"""
+    r"""|(?<=LIMIT\ )(?P<limit>\d+)|(?<=OFFSET\ )(?P<offset>\d+)"""
     r"""|(?P<sign><->|<>|>=|<=|->>|->|=>|@>|<@|@@|&&|-\|-|<<|>>|&<|&>|::|\[\]|[=<>(),.*])|(?P<space>\s+)""",
     re.IGNORECASE,
 )
@@ -167,7 +168,7 @@ async def failure(owner: "asyncpg.Connection[asyncpg.Record]", statement: Statem
     transaction = owner.transaction()
     await transaction.start()
     try:
-        await owner.fetchrow(statement.sql, list(statement.values))
+        await owner.fetchrow(statement.sql, *([list(statement.values)] if statement.values else []))
     except asyncpg.PostgresError as error:
         return error
     finally:

@@ -1,4 +1,6 @@
-"""Which statements PostgreSQL needs to plan only once."""
+"""For whom PostgreSQL needs to plan a statement only once."""
+
+from enum import Enum
 
 from fluxbase.rest.catalog import Table
 from fluxbase.rest.query import Condition, Group, Insert, Operator, Query, Read, Update
@@ -6,8 +8,30 @@ from fluxbase.rest.query import Condition, Group, Insert, Operator, Query, Read,
 _LARGEST_PLANNED = 8192  # a kept plan takes its values as a literal, which a large body would make slow
 
 
-def has_one_plan(table: Table, query: Query) -> bool:
-    """Whether the best plan is the same whoever asks: rows are made, or found by the whole primary key."""
+class PlannedFor(Enum):
+    """How long the best plan stays the best.
+
+    Attributes:
+        REQUEST: It depends on the values, as of a filter: plan again each time.
+        USER: It depends on how many rows the caller has: one plan for each of them.
+        ROLE: It is the same for all: rows are made, or found by the whole primary key.
+    """
+
+    REQUEST = "request"
+    USER = "user"
+    ROLE = "role"
+
+
+def planned_for(table: Table, query: Query, values: tuple[str, ...]) -> PlannedFor:
+    """Who may share a plan of `query`, whose statement takes `values`."""
+    if _finds_by_key(table, query):
+        return PlannedFor.ROLE
+    if isinstance(query, Read) and not values:
+        return PlannedFor.USER
+    return PlannedFor.REQUEST
+
+
+def _finds_by_key(table: Table, query: Query) -> bool:
     if isinstance(query, Insert):
         return len(query.body) <= _LARGEST_PLANNED
     if isinstance(query, Update) and len(query.body) > _LARGEST_PLANNED:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fluxbase.rest.compiler.planning import PlannedFor
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -11,13 +13,13 @@ class Statement:
     Attributes:
         sql: The text.
         values: The elements.
-        one_plan: It finds its rows by the primary key, or makes them: the best plan is the same for every caller.
+        planned_for: Who may share its plan.
         calls_function: It calls a function of the operator's.
     """
 
     sql: str
     values: tuple[str, ...]
-    one_plan: bool = False
+    planned_for: PlannedFor = PlannedFor.REQUEST
     calls_function: bool = False
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from fluxbase.rest.catalog import Column, Table
 from fluxbase.rest.compiler.conditions import where
-from fluxbase.rest.compiler.planning import has_one_plan
+from fluxbase.rest.compiler.planning import planned_for
 from fluxbase.rest.compiler.scope import Scope
 from fluxbase.rest.compiler.selecting import columns_and_result, order_by
 from fluxbase.rest.compiler.statement import Statement, quoted
@@ -22,7 +22,8 @@ def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
     """
     scope = Scope(table)
     sql = _Compiler(scope, f"{quoted(table.schema)}.{quoted(table.name)}", max_rows).sql(query)
-    return Statement(sql, scope.values.taken(), one_plan=has_one_plan(table, query))
+    values = scope.values.taken()
+    return Statement(sql, values, planned_for(table, query, values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,7 @@ class _Compiler:
         source = f"FROM {self.name} AS t{where(query.where, self.scope)}"
         total = f", (SELECT count(*) {source}) AS total" if query.count else ""
         limit = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
-        bounds = f" LIMIT {self.scope.values.number(limit)}"
-        if query.offset:
-            bounds += f" OFFSET {self.scope.values.number(query.offset)}"
+        bounds = f" LIMIT {limit:d}" + (f" OFFSET {query.offset:d}" if query.offset else "")
         return (
             f"SELECT json_agg({result})::text AS body, count(*) AS rows{total} "
             f"FROM (SELECT {columns} {source}{order_by(query.order, self.scope)}{bounds}) AS r"
