@@ -49,6 +49,35 @@ async def test_who_waits_gets_the_next_one_in_their_order(two: Pool) -> None:
     two.release(third)
 
 
+async def test_who_comes_while_a_connection_changes_hands_waits_behind(two: Pool) -> None:
+    held = [await two.acquire(), await two.acquire()]
+    waiting = asyncio.create_task(two.acquire())
+    while not two.waiting:  # noqa: ASYNC110 -- a plain number
+        await asyncio.sleep(0)
+    two.release(held[0])  # the one who waits has it, and has not run yet
+    late = asyncio.create_task(two.acquire(5))
+    assert await waiting is held[0]
+    two.release(held[0])
+    assert await late is held[0]
+    two.release(held[0])
+    two.release(held[1])
+    assert two.get_idle_size() == 2
+
+
+async def test_many_share_few(two: Pool) -> None:
+    async def one(number: int) -> int:
+        connection = await two.acquire(10)
+        await connection.fetchval("SELECT pg_sleep(0.001)")
+        if number % 7 == 0:
+            await two.discard(connection)
+        else:
+            two.release(connection)
+        return number
+
+    assert sorted(await asyncio.gather(*map(one, range(100)))) == list(range(100))
+    assert two.get_idle_size() == two.get_size() <= 2
+
+
 async def test_waiting_ends_in_time(two: Pool) -> None:
     held = [await two.acquire(), await two.acquire()]
     with pytest.raises(TimeoutError):

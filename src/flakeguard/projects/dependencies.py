@@ -12,7 +12,7 @@ from flakeguard.projects.model import Project, Scope
 from fluxbase.auth import current_user
 from fluxbase.db import Claims, Database
 from fluxbase.errors import NotFoundError
-from fluxbase.http.credentials import bearer_token
+from fluxbase.http.credentials import credentials_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def database_of(request: Request) -> Database:
 
 def carries_key(request: Request) -> bool:
     """Whether the request's bearer token has the look of an API key; every other one is a person's."""
-    return (bearer_token(request.headers) or "").startswith("fg_")
+    return (credentials_of(request.scope).bearer or "").startswith("fg_")
 
 
 async def project_reader(request: Request, project_id: int) -> Reader:

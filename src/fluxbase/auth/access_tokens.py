@@ -87,15 +87,18 @@ def _decoded_lean(secret: str, token: str) -> dict[str, Any]:
         raise jwt.InvalidSignatureError
     payload = signed[len(_OUR_HEADER) :]
     claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))  # ours: it is signed
-    now = time.time()
-    if not isinstance(claims, dict) or claims.get("aud") != AUDIENCE or claims.get("iss") != ISSUER:  # pyright: ignore[reportUnknownMemberType] -- JSON
+    if not isinstance(claims, dict):
         raise jwt.InvalidTokenError
-    found = cast("dict[str, Any]", claims)
-    if "role" not in found or not all(isinstance(found.get(name, now), int | float) for name in ("exp", "nbf", "iat")):
+    found, now = cast("dict[str, Any]", claims), time.time()
+    if found.get("aud") != AUDIENCE or found.get("iss") != ISSUER or "role" not in found:
         raise jwt.InvalidTokenError
-    if found.get("exp", 0) <= now:
+    try:
+        expired, immature = found["exp"] <= now, found.get("nbf", now) > now or found.get("iat", now) > now
+    except (KeyError, TypeError) as error:
+        raise jwt.InvalidTokenError from error
+    if expired:
         raise jwt.ExpiredSignatureError
-    if max(found.get("nbf", 0), found.get("iat", 0)) > now:
+    if immature:
         raise jwt.ImmatureSignatureError
     return found
 

@@ -21,7 +21,7 @@ from fluxbase.auth.model import claims_of
 from fluxbase.db import ANONYMOUS, Claims
 from fluxbase.errors import NotAuthenticatedError, PermissionDeniedError
 from fluxbase.http import cookies
-from fluxbase.http.credentials import bearer_token, client_key, is_service_key, service_key
+from fluxbase.http.credentials import credentials_of, is_service_key
 from fluxbase.http.head import head_of
 from fluxbase.ratelimit import limiter_of
 from fluxbase.service_keys import verified_key
@@ -103,14 +103,14 @@ async def caller_of(connection: HTTPConnection) -> Caller:
 
 
 async def _find(connection: HTTPConnection) -> Caller:
-    headers = head_of(connection.scope)
-    key = service_key(headers)
+    carried = credentials_of(connection.scope)
+    key = carried.service_key
     if key is not None:
         return await caller_of_key(connection, key)
-    token = bearer_token(headers) or _websocket_token(connection) or client_key(headers)
+    token = carried.bearer or _websocket_token(connection) or carried.client_key
     if token is not None:
         return await caller_of_credential(connection, token)
-    cookie = None if "authorization" in headers else cookies.session_token(connection)
+    cookie = None if "authorization" in head_of(connection.scope) else cookies.session_token(connection)
     return await _caller_of_cookie(connection, cookie) if cookie else NOBODY
 
 

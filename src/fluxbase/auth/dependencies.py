@@ -13,7 +13,7 @@ from fluxbase.auth.model import Client, SignedIn, User
 from fluxbase.errors import NotAuthenticatedError
 from fluxbase.http import cookies
 from fluxbase.http.context import client_address
-from fluxbase.http.credentials import bearer_token
+from fluxbase.http.credentials import credentials_of
 from fluxbase.monitoring.metrics import metrics_of
 from fluxbase.ratelimit import limiter_of
 
@@ -56,7 +56,7 @@ def bearer_session(request: HTTPConnection) -> UUID | None:
     Raises:
         InvalidTokenError: 401.
     """
-    token = bearer_token(request.headers)
+    token = credentials_of(request.scope).bearer
     if token is None:
         return None
     named = access_tokens.verify(request.app.state.resources.addresses.secret, token).get("session_id")

@@ -13,8 +13,7 @@ from starlette.requests import HTTPConnection
 from fluxbase.auth import access_tokens
 from fluxbase.auth.access_tokens import InvalidTokenError
 from fluxbase.http.context import client_address
-from fluxbase.http.credentials import bearer_token, service_key
-from fluxbase.http.head import head_of
+from fluxbase.http.credentials import credentials_of
 from fluxbase.ratelimit.addresses import address_subject
 
 _MOST_KEYS = 10_000
@@ -23,12 +22,12 @@ _VERIFIED = "verified_token"
 
 def client_subject(connection: HTTPConnection) -> str:
     """The service key, user or token that the request proves, else its address (an IPv6 network of 64 bits)."""
-    headers = head_of(connection.scope)
-    key = service_key(headers)
+    carried = credentials_of(connection.scope)
+    key = carried.service_key
     if key is not None:
         known = proved_keys(connection).get(_digest(key))
         return f"key:{known}" if known else _address(connection)
-    token = bearer_token(headers)
+    token = carried.bearer
     if token is not None:
         try:
             claims = verified_claims(connection, token)

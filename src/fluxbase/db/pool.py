@@ -53,22 +53,22 @@ class Pool:
         while True:
             if self._at_hand:
                 connection = self._at_hand.pop()
+                self._in_use += 1
             elif self._in_use < self._pool.get_max_size():
                 return await self._taken(timeout_seconds)
             else:
                 connection = await self._handed_over(timeout_seconds)
             if connection is not None and _is_open(connection):
-                self._in_use += 1
                 return connection
             if connection is not None:
-                await self._pool.release(connection)
+                await self.discard(connection)
 
     def release(self, connection: Any) -> None:
         """Take back a connection that is as it was: outside of a transaction, with nothing left of its user's."""
-        self._in_use -= 1
         if (waiter := self._next_waiter()) is not None:
-            waiter.set_result(connection)
+            waiter.set_result(connection)  # it stays in use: nobody else may think that there is room
             return
+        self._in_use -= 1
         self._at_hand.append(connection)
         if self._minute is None:
             self._minute = asyncio.get_running_loop().call_later(_MINUTE, self._give_back)
@@ -120,7 +120,6 @@ class Pool:
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             connection = waiter.result()
             if connection is not None:
-                self._in_use += 1
                 self.release(connection)
             elif (other := self._next_waiter()) is not None:
                 other.set_result(None)

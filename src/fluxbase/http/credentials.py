@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from fluxbase.http.head import head_of
 
 CARRIERS = ("x-service-key", "authorization", "apikey", "x-client-key")
 _SERVICE_KEY = "X-Service-Key"
+_READ = "fluxbase_credentials"
 _SHOWN = {"x-service-key": _SERVICE_KEY, "authorization": "Authorization", "x-client-key": "X-Client-Key"}
 # Our keys are `<kind>_<prefix>_<secret>`: kind and prefix identify, the secret is never shown.
 _KEY_PREFIX = re.compile(r"((?:fg|fb)_[A-Za-z0-9]{4,16})_[A-Za-z0-9_-]{16,}")
@@ -39,31 +45,41 @@ def key_prefix(value: str) -> str | None:
     return found.group(1) if found else None
 
 
-def bearer_token(headers: Mapping[str, str]) -> str | None:
-    """The token of `Authorization: Bearer …`; None when there is none."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return (token.strip() or None) if scheme.lower() == "bearer" else None
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request carries, none of it verified.
 
-
-def client_key(headers: Mapping[str, str]) -> str | None:
-    """What `apikey` or `X-Client-Key` holds: a token for a role such as anon, or a service key."""
-    return headers.get("apikey") or headers.get("x-client-key") or None
-
-
-def service_key(headers: Mapping[str, str]) -> str | None:
-    """The service key of a request, unverified; None when it carries none.
-
-    `X-Service-Key` and `Authorization: ServiceKey` hold one whatever it looks like. A bearer token or a client's key is
-    one when it looks like one.
+    Attributes:
+        service_key: `X-Service-Key` and `Authorization: ServiceKey` hold one whatever it looks like; a bearer token or
+            a client's key is one when it looks like one.
+        bearer: The token of `Authorization: Bearer …`.
+        client_key: What `apikey` or `X-Client-Key` holds: a token for a role such as anon, or a service key.
     """
-    named = headers.get("x-service-key")
-    if named is not None:
-        return named
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "servicekey":
-        return value.strip()
-    other = bearer_token(headers) or client_key(headers)
-    return other if other is not None and is_service_key(other) else None
+
+    service_key: str | None
+    bearer: str | None
+    client_key: str | None
+
+
+def credentials_of(scope: Scope) -> Credentials:
+    """The credentials of a request or WebSocket, read once."""
+    known: Credentials | None = scope.get(_READ)
+    if known is None:
+        known = scope[_READ] = _read(head_of(scope))
+    return known
+
+
+def _read(head: Mapping[str, str]) -> Credentials:
+    scheme, _, value = head.get("authorization", "").partition(" ")
+    scheme, value = scheme.lower(), value.strip()
+    bearer = value if scheme == "bearer" and value else None
+    client_key = head.get("apikey") or head.get("x-client-key") or None
+    service_key = head.get("x-service-key")
+    if service_key is None:
+        other = value if scheme == "servicekey" else bearer or client_key
+        if other is not None and (scheme == "servicekey" or is_service_key(other)):
+            service_key = other
+    return Credentials(service_key, bearer, client_key)
 
 
 def is_service_key(value: str) -> bool:

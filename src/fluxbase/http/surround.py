@@ -67,12 +67,12 @@ class Surround:
                 answer.size_bytes += len(message.get("body", b""))
             await send(message)
 
-        self.metrics.http_in_flight.inc()
+        self.metrics.in_flight += 1
         try:
             await self._guarded(app, scope, receive, tell, answer)
         finally:
             seconds = time.perf_counter() - started
-            self.metrics.http_in_flight.dec()
+            self.metrics.in_flight -= 1
             count_request(self.metrics, scope, answer.status, seconds)
             log_request(scope, answer.status, seconds, answer.size_bytes)
 

@@ -54,9 +54,9 @@ class Metrics:
             registry=self.registry,
         )
         self._of_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.http_in_flight = Gauge(
-            "fluxbase_http_requests_in_flight", "Requests being answered now.", registry=self.registry
-        )
+        self.in_flight = 0  # a number of ours costs a request less than a gauge that is set
+        in_flight = Gauge("fluxbase_http_requests_in_flight", "Requests being answered now.", registry=self.registry)
+        in_flight.set_function(lambda: self.in_flight)
 
     def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request that is over; `path` is its route's template."""
