@@ -6,6 +6,8 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from types import FrameType
 
 from fluxbase.errors import ConflictError
@@ -98,11 +100,9 @@ def _stack_of(innermost: FrameType | None) -> Stack:
     return tuple(stack)
 
 
-class _only_one:  # noqa: N801 -- reads as what it is
-    async def __aenter__(self) -> None:
-        if _one_at_a_time.locked():
-            raise ProfilingError
-        await _one_at_a_time.acquire()
-
-    async def __aexit__(self, *_error: object) -> None:
-        _one_at_a_time.release()
+@asynccontextmanager
+async def _only_one() -> AsyncGenerator[None]:
+    if _one_at_a_time.locked():
+        raise ProfilingError
+    async with _one_at_a_time:
+        yield
