@@ -8,6 +8,7 @@ from fluxbase.realtime.claims import Group
 from fluxbase.realtime.events import Event
 from fluxbase.realtime.outbox import Outbox
 
+SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 UNAUTHENTICATED = 4401
 FORBIDDEN = 4403

@@ -12,7 +12,7 @@ from fluxbase.auth.callers import Caller
 from fluxbase.errors import SessionEndedError, UnavailableError
 from fluxbase.monitoring.metrics import Metrics, metrics_of
 from fluxbase.realtime.bus import Bus, Message, bus_name
-from fluxbase.realtime.connection import Connection
+from fluxbase.realtime.connection import SERVICE_RESTART, Connection
 from fluxbase.realtime.dispatch import Dispatcher
 from fluxbase.realtime.errors import BusDownError
 from fluxbase.realtime.events import Broadcast, PresenceDiff
@@ -185,7 +185,7 @@ class Realtime:
 
     async def _say_goodbye(self) -> None:
         for connection in self.registry:
-            connection.close(1012, "server restarts")
+            connection.close(SERVICE_RESTART, "server restarts")
         if self.bus.connected.is_set():
             await self._quietly({"kind": "presence_end"})
 
