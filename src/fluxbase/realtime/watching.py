@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import batched
 from uuid import UUID
 
 import structlog
@@ -29,6 +30,7 @@ SESSIONS_CHANNEL = "fluxbase_sessions"
 SESSION_ENDED, TOKEN_EXPIRED, KEY_CHANGED = "session ended", "access token expired", "service key changed or ended"
 _LOOK_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 30.0
+_HEARTBEATS_AT_ONCE, _BETWEEN_HEARTBEATS_SECONDS = 50, 0.02
 _SESSIONS_SECONDS = 30.0
 
 
@@ -65,8 +67,10 @@ class Watch:
         self.close_expired(self._resources.now().timestamp())
 
     async def _send_heartbeats(self) -> None:
-        for connection in self._registry:
-            connection.send(protocol.HEARTBEAT)
+        for some in batched(self._registry, _HEARTBEATS_AT_ONCE):
+            for connection in some:
+                connection.send(protocol.HEARTBEAT)
+            await asyncio.sleep(_BETWEEN_HEARTBEATS_SECONDS)  # thousands at once would hold up changes
 
     def close_slow(self, now: float) -> None:
         """Drop clients that have been slow for too long."""
