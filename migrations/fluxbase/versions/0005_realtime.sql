@@ -204,10 +204,15 @@ $$;
 -- Which of `records` each of `requests` ({"claims": "…", "records": [positions from 0]}) may see, judged by the policies
 -- on the rows as they were recorded: what a row has become since, or that it is gone, says nothing of who might see it.
 -- Runs as the role that listens, whose rights the policies' own queries have. One call serves any number of claims.
-CREATE FUNCTION realtime.visible_records(relation regclass, records jsonb, requests jsonb)
+-- With `keep_plan` the question is planned once for a session and not for each claims, which is most of its time. Text is
+-- then read for each claims, so it must be short.
+CREATE FUNCTION realtime.visible_records(relation regclass, records jsonb, requests jsonb, keep_plan boolean)
 RETURNS TABLE (request integer, place integer) LANGUAGE plpgsql AS $$
 DECLARE
     probe text;
+    plan text;
+    kept text[];
+    old text;
 BEGIN
     -- Policies must not be asked under made-up claims by whoever reaches this function by SQL.
     IF pg_catalog.current_setting('realtime.checking', true) IS DISTINCT FROM 'on' THEN
@@ -219,12 +224,32 @@ BEGIN
                n.nspname, t.relname, realtime.select_condition(relation))
     INTO probe
     FROM pg_catalog.pg_class t JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = relation;
+    IF keep_plan AND pg_catalog.length(records::text) <= 2000 THEN
+        plan := 'realtime_' || pg_catalog.md5(current_user || ' ' || probe);
+        kept := ARRAY(SELECT name FROM pg_catalog.pg_prepared_statements WHERE pg_catalog.starts_with(name, 'realtime_'));
+        IF plan <> ALL (kept) THEN
+            IF pg_catalog.cardinality(kept) >= 50 THEN
+                FOREACH old IN ARRAY kept LOOP
+                    EXECUTE pg_catalog.format('DEALLOCATE %I', old);
+                END LOOP;
+            END IF;
+            EXECUTE pg_catalog.format('PREPARE %I (jsonb, jsonb) AS %s', plan, probe);
+        END IF;
+        PERFORM pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true);
+    END IF;
     FOR number IN 0 .. pg_catalog.jsonb_array_length(requests) - 1 LOOP
         request := number;
         PERFORM pg_catalog.set_config('request.jwt.claims', requests -> request ->> 'claims', true);
-        FOR place IN EXECUTE probe USING requests -> request -> 'records', records LOOP
-            RETURN NEXT;
-        END LOOP;
+        IF plan IS NOT NULL THEN
+            FOR place IN EXECUTE pg_catalog.format('EXECUTE %I (%L, %L)', plan, requests -> request -> 'records', records)
+            LOOP
+                RETURN NEXT;
+            END LOOP;
+        ELSE
+            FOR place IN EXECUTE probe USING requests -> request -> 'records', records LOOP
+                RETURN NEXT;
+            END LOOP;
+        END IF;
     END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION realtime.visible_records FROM PUBLIC;

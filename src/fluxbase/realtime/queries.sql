@@ -75,7 +75,17 @@ SELECT c.oid,
                     AND NOT (ty.typcategory IN ('B', 'D', 'E', 'S') OR ty.typname IN ('int2', 'int4', 'int8', 'uuid'))
        )
        OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid
-                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND ty.typtype = 'd') AS opaque
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND ty.typtype = 'd') AS opaque,
+       -- Whether one plan may serve all claims. Planning computes what is said to be IMMUTABLE; a function of the
+       -- operator's that is not, and reads the claims, would answer one for another. So there must be none, and no operator,
+       -- in any policy of the database, and no view (which may hide some).
+       NOT EXISTS (SELECT FROM pg_depend d LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+                   WHERE d.classid = 'pg_policy'::regclass
+                     AND (d.refclassid = 'pg_operator'::regclass
+                          OR d.refclassid = 'pg_proc'::regclass AND NOT (
+                              f.pronamespace = 'auth'::regnamespace AND f.proname IN ('uid', 'role', 'jwt'))))
+       AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_class r ON r.oid = d.refobjid AND r.relkind NOT IN ('r', 'p')
+                       WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass) AS plan_keeps
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE')
@@ -85,7 +95,7 @@ SELECT set_config('realtime.checking', 'on', true), set_config('statement_timeou
 
 -- name: visible_records
 SELECT request, place
-FROM realtime.visible_records($1::oid::regclass, $2::text::jsonb, $3::text::jsonb)
+FROM realtime.visible_records($1::oid::regclass, $2::text::jsonb, $3::text::jsonb, $4)
 
 -- name: memberships
 SELECT m.channel, m.user_id, m.may_send

@@ -1,5 +1,6 @@
 """Tables that go live, and what a role may read of them."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,10 @@ SQL = load(__package__)
 EVENTS = ("INSERT", "UPDATE", "DELETE")
 MOST_REMEMBERED = 1_000
 _LONGEST_NAME_BYTES = 63
+
+
+type _Key = tuple[str, str, str]
+"""Role, schema and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class LiveTable:
         readable: The columns that the role may read; their kinds say how they compare.
         is_whole: Whether the role may read all there are and will be.
         policy_columns: What the condition reads of a row; None when it may read anything.
+        plan_keeps: Whether one plan of the condition may serve all claims.
         owner_columns: Those of them that must be the listener's `auth.uid()`.
     """
 
@@ -53,6 +59,7 @@ class LiveTable:
     is_whole: bool
     policy_columns: tuple[str, ...] | None
     owner_columns: frozenset[str] = frozenset()
+    plan_keeps: bool = False
 
 
 async def enabled_tables(
@@ -88,7 +95,8 @@ class Tables:
         self._database = database
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._known: OrderedDict[tuple[str, str, str], tuple[float, LiveTable]] = OrderedDict()
+        self._known: OrderedDict[_Key, tuple[float, LiveTable]] = OrderedDict()
+        self._looking: dict[_Key, asyncio.Task[LiveTable | None]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -97,12 +105,26 @@ class Tables:
         """The table as `role` sees it; None when it does not exist or the role may read nothing of it."""
         key = (role, schema, name)
         until, table = self._known.get(key, (0.0, None))
-        if fresh or until <= self._clock():
-            table = await self._describe(role, schema, name) if _is_name(schema) and _is_name(name) else None
-            self._keep(key, table)
+        if not (_is_name(schema) and _is_name(name)):
+            return None
+        if fresh:
+            return await self._look(key)
+        return table if until > self._clock() else await self._look_together(key)
+
+    async def _look_together(self, key: _Key) -> LiveTable | None:
+        """Look once for all who ask meanwhile: after a restart thousands subscribe to one table."""
+        task = self._looking.get(key)
+        if task is None:
+            task = self._looking[key] = asyncio.create_task(self._look(key))
+            task.add_done_callback(lambda _: self._looking.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _look(self, key: _Key) -> LiveTable | None:
+        table = await self._describe(*key)
+        self._keep(key, table)
         return table
 
-    def _keep(self, key: tuple[str, str, str], table: LiveTable | None) -> None:
+    def _keep(self, key: _Key, table: LiveTable | None) -> None:
         """Clients may name what they like: what does not exist is not remembered, and of all else the latest."""
         self._known.pop(key, None)
         if table is not None:
@@ -141,6 +163,7 @@ def _table(row: Any, schema: str, name: str) -> LiveTable:
         is_whole=row["whole"],
         policy_columns=None if row["opaque"] else tuple(row["policy_columns"]),
         owner_columns=owner_columns(row["condition"]),
+        plan_keeps=row["plan_keeps"],
     )
 
 

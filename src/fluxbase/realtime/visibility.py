@@ -169,7 +169,11 @@ class Visibility:
         async with self._database.transaction(Claims(inquiry.role)) as connection:
             await connection.execute(SQL["begin_check"], self._patience)
             rows = await connection.fetch(
-                SQL["visible_records"], inquiry.table.oid, f"[{','.join(texts.values())}]", json.dumps(requests)
+                SQL["visible_records"],
+                inquiry.table.oid,
+                f"[{','.join(texts.values())}]",
+                json.dumps(requests),
+                inquiry.table.plan_keeps,
             )
         return {(groups[row["request"]], parts[row["place"]]) for row in rows}
 

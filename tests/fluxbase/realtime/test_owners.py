@@ -1,5 +1,6 @@
 """Whom a policy's text lets us not ask: never somebody to whom PostgreSQL would show the row."""
 
+import asyncio
 import json
 from uuid import UUID
 
@@ -74,6 +75,14 @@ async def test_nobody_is_left_out_whom_postgres_shows_the_row(resources, owner, 
             assert owners is None or group_.user in owners, (group_.text, row.text)
             seen += 1
     assert seen or policies[0].startswith("name = ' AND")
+
+
+async def test_who_asks_for_a_table_at_once_asks_together(resources, owner):
+    await owner.execute(TABLE)
+    tables, before = Tables(resources.database, ttl_seconds=60), resources.database.transactions["authenticated"]
+    found = await asyncio.gather(*(tables.find("authenticated", "public", "things") for _ in range(20)))
+    assert len({id(table) for table in found}) == 1
+    assert resources.database.transactions["authenticated"] == before + 1
 
 
 async def test_restrictive_policies_name_the_owner_too(resources, owner):

@@ -94,7 +94,7 @@ async def test_only_the_server_asks_under_claims(resources, owner):
         with pytest.raises(InsufficientPrivilegeError):
             async with resources.database.transaction(claims) as connection:
                 await connection.fetch(
-                    "SELECT * FROM realtime.visible_records('public.things', '[{}]', $1::text::jsonb)", requests
+                    "SELECT * FROM realtime.visible_records('public.things', '[{}]', $1::text::jsonb, true)", requests
                 )
 
     # Managed servers grant no BYPASSRLS: the policies of our tables let the service role in.
