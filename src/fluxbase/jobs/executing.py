@@ -119,16 +119,6 @@ async def _in_thread(body: Callable[[Job], Any], job: Job) -> Any:
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: Any, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(result)
-        elif isinstance(error, StopIteration):  # a future takes none
-            done.set_exception(RuntimeError("the function raised StopIteration"))
-        else:
-            done.set_exception(error)
-
     def run() -> None:
         result, raised = None, None
         try:
@@ -136,7 +126,7 @@ async def _in_thread(body: Callable[[Job], Any], job: Job) -> Any:
         except BaseException as error:  # noqa: BLE001 -- it is the job's, not the thread's
             raised = error
         if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, raised)
+            loop.call_soon_threadsafe(_fulfil, done, result, raised)
 
     threading.Thread(target=run, name=f"job {job.name}", daemon=True).start()
     try:
@@ -146,6 +136,17 @@ async def _in_thread(body: Callable[[Job], Any], job: Job) -> Any:
             job.stop(Stop.TIMED_OUT)
         await _wait_for_thread(done, job)
         raise
+
+
+def _fulfil(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(result)
+    elif isinstance(error, StopIteration):  # a future takes none
+        done.set_exception(RuntimeError("the function raised StopIteration"))
+    else:
+        done.set_exception(error)
 
 
 async def _wait_for_thread(done: "asyncio.Future[Any]", job: Job) -> None:
