@@ -40,7 +40,7 @@ imports: setup ## who may import whom
 bench: setup ## every figure of docs/benchmarks.md
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-chaos: setup ## kill processes and servers while uploads arrive; bounded, minutes
+chaos: setup ## kill processes, take servers and the disk away under load; bounded, minutes
 	@.venv/bin/python -m pytest tests/chaos -q
 
 lock: setup ## renew requirements.lock from pyproject.toml

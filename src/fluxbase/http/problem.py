@@ -15,6 +15,7 @@ from fluxbase import errors
 
 RETRY_AFTER_OUTAGE_SECONDS = 5
 RETRY_AFTER_COLLISION_SECONDS = 1
+RETRY_AFTER_FULL_DISK_SECONDS = 60
 
 _STATUS_OF: tuple[tuple[type[errors.FluxbaseError], int], ...] = (
     (errors.InvalidRequestError, 400),
@@ -135,6 +136,8 @@ def _from_ours(error: errors.FluxbaseError, request_id: str) -> Problem:
         headers["Retry-After"] = str(error.retry_after_seconds)
     elif isinstance(error, errors.UnavailableError):
         headers["Retry-After"] = str(RETRY_AFTER_OUTAGE_SECONDS)
+    elif isinstance(error, errors.InsufficientStorageError):
+        headers["Retry-After"] = str(RETRY_AFTER_FULL_DISK_SECONDS)
     elif isinstance(error, errors.NotAuthenticatedError):
         headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, errors.RangeNotSatisfiableError):

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+from redis import Redis
+
 from fluxbase.embedded import Home
 from fluxbase.embedded.postgres import EmbeddedPostgres, wheel_archive
 from fluxbase.embedded.valkey import EmbeddedValkey, wheel_program
@@ -64,6 +67,10 @@ class OwnValkey:
 
     def stop(self) -> None:
         self.embedded.stop()
+
+    def process(self) -> psutil.Process:
+        with Redis.from_url(self.url) as client:
+            return psutil.Process(client.info("server")["process_id"])
 
     def start(self) -> None:
         configuration = self.embedded.data / "valkey.conf"

@@ -138,6 +138,8 @@ async def deaf(site):
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         raw.sendall(head.encode())
+        # A client must not send before it is answered; it looks whether it was, and takes nothing.
+        await asyncio.to_thread(raw.recv, 1, socket.MSG_PEEK)
 
         async def write(text):
             frame = Frame(Opcode.TEXT, text.encode())

@@ -41,6 +41,7 @@ async def test_a_full_disk_is_507_and_loses_nothing(alice, private, folder, app,
     for name in ("a", "b"):
         refused = await alice.put(f"{private}/{name}", content=b"x" * size)
         assert (refused.status_code, refused.json()["error"]) == (507, "insufficient_storage")
+        assert int(refused.headers["retry-after"]) >= 1
     assert "no space left on device" in stream.getvalue()
 
     assert (await alice.get(f"{private}/a")).content == kept
