@@ -14,7 +14,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 from fluxbase.auth import access_tokens, sessions
-from fluxbase.auth.access_tokens import InvalidTokenError
+from fluxbase.auth.access_tokens import InvalidTokenError, TokenClaims
 from fluxbase.auth.dependencies import accounts_of
 from fluxbase.auth.identity import proved_keys, verified_claims
 from fluxbase.auth.model import claims_of
@@ -155,13 +155,16 @@ def caller_of_claims(claims: Mapping[str, Any]) -> Caller:
         InvalidTokenError: The claims name no user or session that could be one.
     """
     role: str = claims["role"]
+    text = claims.text if isinstance(claims, TokenClaims) else None
     if role != "authenticated":
-        return Caller(Claims(role, extra=claims))
+        return Caller(Claims(role, extra=claims, text=text))
     try:
         user_id, session_id = UUID(claims["sub"]), UUID(claims["session_id"])
     except (ValueError, AttributeError, TypeError) as error:
         raise InvalidTokenError from error
-    return Caller(Claims(role, str(user_id), claims, session_id), user_id, session_id)
+    if claims["sub"] != str(user_id):
+        text = None  # another spelling of the id: policies shall see the usual one
+    return Caller(Claims(role, str(user_id), claims, session_id, text), user_id, session_id)
 
 
 def _websocket_token(connection: HTTPConnection) -> str | None:

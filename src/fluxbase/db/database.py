@@ -38,13 +38,15 @@ class Claims:
     """Who a transaction runs for: a database role, and what `auth.jwt()` tells the policies.
 
     `role` is anon, authenticated or service_role; `extra` is merged into the claims as it is. With a `session_id` every
-    transaction first makes sure that the session still lives: whoever deletes its row ends it at once.
+    transaction first makes sure that the session still lives: whoever deletes its row ends it at once. `text` is what
+    `as_json` would make of the rest, where somebody has it already.
     """
 
     role: str
     sub: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     session_id: UUID | None = None
+    text: str | None = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> str:
         """The claims as the JSON text that `request.jwt.claims` holds."""
@@ -52,6 +54,8 @@ class Claims:
 
     @cached_property
     def _json(self) -> str:
+        if self.text is not None and self.text.isascii():
+            return self.text
         claims = {"role": self.role, **self.extra}
         if self.sub is not None:
             claims["sub"] = self.sub

@@ -126,14 +126,15 @@ def _on_conflict(value: str) -> tuple[str, ...]:
 
 
 def _selection(value: str) -> Selection:
-    parts = [part for part in split_list(value) if part != "*"]
-    if len(parts) < len(split_list(value)):
-        if parts:
+    parts = split_list(value)
+    if "*" in parts:
+        if set(parts) != {"*"}:
             raise InvalidQueryError("select is * or a list of columns, not both.")
         return Selection()
-    fields = tuple(_field(part) for part in parts)
+    fields = tuple([_field(part) for part in parts])
     names = [field.name for field in fields]
-    if twice := {name for name in names if names.count(name) > 1}:
+    if len({*names}) < len(names):
+        twice = {name for name in names if names.count(name) > 1}
         raise InvalidQueryError(
             f"select names {min(twice)} twice: give one of them another name, as in other:{min(twice)}"
         )
@@ -143,6 +144,8 @@ def _selection(value: str) -> Selection:
 def _field(text: str) -> Field:
     if "(" in text:
         raise InvalidQueryError("select takes columns; related tables cannot be embedded here.")
+    if ":" not in text:
+        return Field(parse_path(text))
     rest, _, cast = text.partition("::")
     alias, colon, path = _partition(rest, ":")
     if "::" in text and not re.fullmatch(r"\w+", cast, re.ASCII):
