@@ -16,7 +16,7 @@ from fluxbase.embedded.ports import free_port
 from fluxbase.resources import utc_now
 
 from ..fluxbase.failure.own_servers import OwnPostgres, OwnValkey, own_home, own_postgres, own_valkey
-from .installation import READY_SECONDS, Program, answers, start, stop, until
+from .installation import READY_SECONDS, Program, answers, listening_children, start, stop, until
 
 PROCESSES = 2
 CONNECTIONS = 10
@@ -81,7 +81,7 @@ class Backend:
 
     def listening(self) -> list[psutil.Process]:
         """The server's processes that accept connections."""
-        return self.server.listening(self.port)
+        return listening_children(self.server.process.pid, self.port)
 
     def start_worker(self) -> None:
         self.worker.process = start(["fluxbase", "worker"], self.settings, self.folder, self.worker.log)

@@ -52,15 +52,16 @@ class Program:
         child.send_signal(signal.SIGKILL)
         return True
 
-    def listening(self, port: int) -> list[psutil.Process]:
-        """The children that accept connections on `port`."""
-        found = []
-        for child in psutil.Process(self.process.pid).children():
-            with suppress(psutil.Error):
-                sockets = child.net_connections("tcp")
-                if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
-                    found.append(child)
-        return found
+
+def listening_children(pid: int, port: int) -> list[psutil.Process]:
+    """The children of `pid` that accept connections on `port`."""
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # it may end while it is looked at
+            sockets = child.net_connections("tcp")
+            if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
+                found.append(child)
+    return found
 
 
 @dataclass

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,6 +17,8 @@ import pytest
 from fluxbase.cli.serve import _shared_socket
 from fluxbase.embedded.ports import free_port
 from fluxbase.resources import Addresses
+
+from ...chaos.installation import listening_children
 
 
 def until(what: str, holds: Callable[[], object], seconds: float = 40) -> None:
@@ -71,13 +72,7 @@ def test_two_processes(addresses: Addresses, tmp_path: Path):
 
     def listening() -> set[int]:
         """The processes that accept connections on the port."""
-        found: set[int] = set()
-        for child in itself.children():
-            with suppress(psutil.NoSuchProcess):  # it may end while it is looked at
-                sockets = child.net_connections("tcp")
-                if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
-                    found.add(child.pid)
-        return found
+        return {child.pid for child in listening_children(supervisor.pid, port)}
 
     try:
         until("two processes listen", lambda: len(listening()) == 2)
