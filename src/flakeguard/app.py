@@ -9,6 +9,7 @@ from flakeguard import __version__
 from flakeguard.analysis.routes import router as analysis_router
 from flakeguard.dashboard import live
 from flakeguard.dashboard.routes import router as dashboard_router
+from flakeguard.github.webhooks import routes as webhooks
 from flakeguard.ingestion.routes import router as ingestion_router
 from flakeguard.projects.accounts import HOOKS
 from flakeguard.projects.routes import router as projects_router
@@ -41,7 +42,11 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> http.Appli
         app,
         settings=settings,
         envelope_prefixes=ENVELOPES,
-        body_limits={**body_limits(settings), "/api/v1/ingest": settings.max_upload_bytes},
+        body_limits={
+            **body_limits(settings),
+            "/api/v1/ingest": settings.max_upload_bytes,
+            webhooks.PATH: webhooks.LARGEST_BODY_BYTES,
+        },
         error_page=web.error_page,
         rate_limited=("/api/",),
         rate_unlimited=ENVELOPES,  # uploads have a limit of their own, and pages ask the rest
@@ -51,6 +56,7 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> http.Appli
         projects_router,
         ingestion_router,
         analysis_router,
+        webhooks.router,
         monitoring_router(),
         dashboard_router,
     ):

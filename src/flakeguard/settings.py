@@ -43,6 +43,14 @@ class FlakeGuardSettings(Settings):
     worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
     health_check_port: int = Field(8080, ge=0, le=65535, validation_alias=names("HEALTH_CHECK_PORT"))
 
+    github_app_id: int | None = Field(None, ge=1, validation_alias=names("GITHUB_APP_ID"))
+    github_api_url: str = Field("https://api.github.com", validation_alias=names("GITHUB_API_URL"))
+    github_webhook_secret: SecretStr | None = Field(None, validation_alias=names("GITHUB_WEBHOOK_SECRET"))
+    github_client_id: str | None = Field(None, validation_alias=names("GITHUB_CLIENT_ID"))
+    github_client_secret: SecretStr | None = Field(None, validation_alias=names("GITHUB_CLIENT_SECRET"))
+    github_app_slug: str | None = Field(None, validation_alias=names("GITHUB_APP_SLUG"))
+
+    retention_deliveries_days: int = Field(30, ge=4, validation_alias=names("FG_RETENTION_DELIVERIES_DAYS"))
     retention_junit_days: int = Field(30, ge=1, validation_alias=names("FG_RETENTION_JUNIT_DAYS"))
     retention_events_days: int = Field(180, ge=2, validation_alias=names("FG_RETENTION_EVENTS_DAYS"))
 

@@ -1,9 +1,11 @@
 """What FlakeGuard does by the clock, as functions and schedules of Fluxbase's jobs. The four queues are BullMQ's."""
 
+from datetime import timedelta
 from typing import Any
 
 from flakeguard.analysis.ageing import age_what_is_due
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.github.webhooks.cleaning import clean_deliveries
 from flakeguard.retention.cleaning import clean, retention_of
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.db import load
@@ -14,21 +16,34 @@ _SQL = load(__package__)
 AGEING = "flakeguard.ageing"
 PARTITIONS = "flakeguard.partitions"
 RETENTION = "flakeguard.retention"
+DELIVERIES = "flakeguard.github_deliveries"
 
 _DAILY_AGEING = "0 4 * * *"
 _DAILY_PARTITIONS = "30 2 * * *"
 _DAILY_RETENTION = "0 3 * * *"
+_DAILY_DELIVERIES = "15 3 * * *"
 _EVERY_MINUTE = "* * * * *"
 _UNHURRIED = Backoff(first_seconds=30)
 
 
 def scheduled_functions(settings: FlakeGuardSettings) -> Functions:
-    """Ageing, partitions, retention. Times are UTC; in development retention runs every minute, as the runbook says."""
+    """Ageing, partitions, retention, old deliveries. Times are UTC; in development retention runs every minute."""
     functions = Functions()
     _add_ageing(functions, settings)
     _add_partitions(functions)
     _add_retention(functions, settings)
+    _add_deliveries(functions, settings)
     return functions
+
+
+def _add_deliveries(functions: Functions, settings: FlakeGuardSettings) -> None:
+    kept = timedelta(days=settings.retention_deliveries_days)
+
+    @functions.function(DELIVERIES, max_attempts=5, timeout_seconds=None, backoff=_UNHURRIED)
+    async def forget(job: Job) -> dict[str, int]:
+        return {"deleted": await clean_deliveries(job.resources.database, job.resources.now() - kept)}
+
+    functions.schedule(DELIVERIES, function=DELIVERIES, cron=_DAILY_DELIVERIES)
 
 
 def _add_ageing(functions: Functions, settings: FlakeGuardSettings) -> None:

@@ -1,0 +1,1 @@
+"""GitHub: its API, webhooks, installations, artifacts, polling, and what is published there."""

@@ -1,0 +1,1 @@
+"""What GitHub tells by itself: deliveries, kept and applied in one transaction."""

@@ -1,0 +1,113 @@
+"""GitHub's deliveries as GitHub signs them, and an installation that belongs to a tenant."""
+
+import functools
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import settings_of_a_clone
+
+from flakeguard.settings import FlakeGuardSettings
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ("@octokit/webhooks-examples", "7.6.1")
+SECRET = "what GitHub and we share"
+INSTALLATION, OTHERS_INSTALLATION = 4711, 4712
+REPOSITORY, OTHERS_REPOSITORY = 815, 816
+SHA = "a" * 40
+
+type Deliver = Callable[..., Awaitable[httpx.Response]]
+_guids = count(1)
+
+
+@functools.cache
+def examples() -> dict[str, list[dict[str, Any]]]:
+    """Example payloads of each event, from npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("the examples of webhooks are an npm package, and there is no npm")
+    made = subprocess.run([ROOT / "scripts" / "npm-package.sh", *EXAMPLES], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"npm did not give the examples of webhooks: {made.stderr.strip()[-200:]}")
+    found = json.loads((Path(made.stdout.strip()) / "api.github.com" / "index.json").read_text())
+    return {entry["name"]: entry["examples"] for entry in found}
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> FlakeGuardSettings:
+    for name in ("GITHUB_APP_ID", "GITHUB_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    return settings_of_a_clone(monkeypatch).model_copy(
+        update={"github_webhook_secret": _secret(SECRET), "github_app_id": 29310}
+    )
+
+
+def _secret(text: str) -> Any:
+    from pydantic import SecretStr
+
+    return SecretStr(text)
+
+
+def signed(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture
+def deliver(client: httpx.AsyncClient) -> Deliver:
+    """Send a delivery as GitHub does."""
+
+    async def send(event: str, payload: Any, *, guid: str | None = None, **headers: str) -> httpx.Response:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        sent = {
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": guid or f"delivery-{next(_guids)}",
+            "X-Hub-Signature-256": signed(body),
+            "Content-Type": "application/json",
+        } | {name.replace("_", "-"): value for name, value in headers.items()}
+        return await client.post("/github/webhook", content=body, headers=sent)
+
+    return send
+
+
+def account(login: str = "acme", number: int = 99, kind: str = "Organization") -> dict[str, Any]:
+    return {"id": number, "login": login, "type": kind}
+
+
+def repository(number: int = REPOSITORY, full_name: str = "acme/shop") -> dict[str, Any]:
+    owner = full_name.partition("/")[0]
+    return {
+        "id": number, "full_name": full_name, "private": True, "default_branch": "trunk", "owner": account(owner),
+    }  # fmt: skip
+
+
+def installation_event(action: str, number: int = INSTALLATION, *repositories: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "action": action, "installation": {"id": number, "account": account()}, "repositories": list(repositories),
+    }  # fmt: skip
+
+
+def run_event(
+    action: str = "completed",
+    *,
+    installation: int = INSTALLATION,
+    of: dict[str, Any] | None = None,
+    run_id: int = 1000,
+    attempt: int = 1,
+    **run: Any,
+) -> dict[str, Any]:
+    told = {
+        "id": run_id, "run_attempt": attempt, "head_sha": SHA, "head_branch": "topic", "event": "push",
+        "status": "completed", "conclusion": "failure", "name": "CI", "run_number": 7, "pull_requests": [],
+        "run_started_at": "2026-11-25T10:00:00Z", "html_url": "https://github.com/acme/shop/actions/runs/1000",
+    }  # fmt: skip
+    return {
+        "action": action, "workflow_run": told | run, "installation": {"id": installation},
+        "repository": of or repository(),
+    }  # fmt: skip
