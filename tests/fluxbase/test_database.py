@@ -4,12 +4,13 @@ import asyncio
 import os
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from fluxbase.db import ANONYMOUS, SERVICE, Claims, Queries
+from fluxbase.db import ANONYMOUS, SERVICE, Claims, Database, Queries, Work
 from fluxbase.db.migrate import migrate
 from fluxbase.db.versions import missing_migrations
 from fluxbase.resources import Addresses, Resources
@@ -106,3 +107,22 @@ def test_queries_are_found_by_name() -> None:
         queries["three"]
     with pytest.raises(ValueError, match="twice"):
         Queries("here", "-- name: one\nSELECT 1\n-- name: one\nSELECT 2")
+
+
+async def test_a_connection_whose_statements_were_dropped_is_replaced(
+    addresses: Addresses, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await owner.execute(
+        "CREATE FUNCTION forget() RETURNS text LANGUAGE plpgsql AS 'BEGIN DEALLOCATE ALL; RETURN 1; END'"
+    )
+    database = await Database.open(addresses.runtime_dsn, max_connections=1)
+    asked = Work("SELECT '1', 1::bigint, 1::bigint", (), timedelta(seconds=5), 10, plan_of="anybody")
+    called = Work("SELECT forget(), 1::bigint, 1::bigint", (), timedelta(seconds=5), 10, foreign_code=True)
+    for _ in range(3):
+        await database.run(ANONYMOUS, asked)
+    await database.run(ANONYMOUS, called)
+    with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+        await database.run(ANONYMOUS, asked)
+    for _ in range(3):
+        assert (await database.run(ANONYMOUS, asked))["body"] == "1"
+    await asyncio.wait_for(database.close(), 5)

@@ -141,3 +141,49 @@ async def test_once_a_minute_all_goes_back_to_asyncpg(two: Pool, monkeypatch: py
     again = await two.acquire()
     assert await pid(again) > 0
     two.release(again)
+
+
+async def test_a_place_that_becomes_free_is_not_taken_by_who_came_later(two: Pool) -> None:
+    held = [await two.acquire(), await two.acquire()]
+    waiting = asyncio.create_task(two.acquire(5))
+    while not two.waiting:  # noqa: ASYNC110 -- a plain number
+        await asyncio.sleep(0)
+    leaving = asyncio.create_task(two.discard(held[0]))
+    while two.waiting:  # noqa: ASYNC110 -- it was told of the place, and has not run yet
+        await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await two.acquire(0.2)
+    connection = await waiting
+    await leaving
+    two.release(connection)
+    two.release(held[1])
+    assert two.get_idle_size() == two.get_size() <= 2
+
+
+async def test_whoever_leaves_with_a_place_leaves_it_to_others(two: Pool) -> None:
+    held = [await two.acquire(), await two.acquire()]
+    waiting = asyncio.create_task(two.acquire())
+    while not two.waiting:  # noqa: ASYNC110 -- a plain number
+        await asyncio.sleep(0)
+    leaving = asyncio.create_task(two.discard(held[0]))
+    while two.waiting:  # noqa: ASYNC110 -- a plain number
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, leaving, return_exceptions=True)
+    two.release(await two.acquire(1))
+    two.release(held[1])
+
+
+async def test_closing_waits_for_what_is_in_use_and_no_longer(addresses: Addresses) -> None:
+    database = await Database.open(addresses.runtime_dsn, max_connections=1)
+    connection = await database.pool.acquire()
+    waiting = asyncio.create_task(database.pool.acquire())
+    while not database.pool.waiting:  # noqa: ASYNC110 -- a plain number
+        await asyncio.sleep(0)
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    database.pool.release(connection)
+    assert await waiting is connection
+    assert not closing.done()
+    database.pool.release(connection)
+    await asyncio.wait_for(closing, 5)

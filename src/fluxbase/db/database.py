@@ -27,6 +27,7 @@ type Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[async
 _RUN = "SELECT body, row_count, total FROM rest.run($1, $2, $3, $4, $5, $6, $7, $8)"
 _SESSION_ENDED = "FBSES"  # raised by auth.require_session
 _TOO_LARGE = "FBBIG"  # raised by rest.run
+_FORGOTTEN = "26000"  # a prepared statement is not there
 # What code of the operator's may leave behind in a session: asyncpg's own reset, and temporary tables.
 _RESET = (
     "RESET ROLE; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
@@ -226,7 +227,7 @@ class Database:
                 self.transactions[claims.role] += 1
                 yield connection
         except BaseException as error:
-            await self.pool.discard(connection)
+            await self._discard(connection, error)
             if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _SESSION_ENDED:
                 raise SessionEndedError from error
             raise
@@ -246,12 +247,12 @@ class Database:
         """
         connection = await self.pool.acquire(wait_seconds)
         self.transactions[claims.role] += 1
-        if work.foreign_code:
-            connection.touch()
         try:
+            if work.foreign_code:
+                connection.touch()
             row = await _run(connection, claims, work)
         except BaseException as error:
-            await self.pool.discard(connection)
+            await self._discard(connection, error)
             if (named := _named(error, work)) is not None:
                 raise named from error
             raise
@@ -263,6 +264,12 @@ class Database:
             await self.pool.discard(connection)
         else:
             self.pool.release(connection)
+
+    async def _discard(self, connection: Any, error: BaseException) -> None:
+        if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _FORGOTTEN:
+            # Somebody's DEALLOCATE ALL took what asyncpg and we had prepared: it would fail for everybody from now on.
+            connection.terminate()
+        await self.pool.discard(connection)
 
 
 def _named(error: BaseException, work: Work) -> Exception | None:

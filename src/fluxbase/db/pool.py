@@ -25,6 +25,7 @@ class Pool:
         self._waiters: deque[asyncio.Future[Any]] = deque()
         self._minute: asyncio.TimerHandle | None = None
         self._giving_back = set[asyncio.Task[None]]()
+        self._closing = False
 
     def get_size(self) -> int:
         """Open connections."""
@@ -50,18 +51,19 @@ class Pool:
             TimeoutError: None became free in time.
             OSError, asyncpg.PostgresError: A new one could not be opened.
         """
+        loop, ends = asyncio.get_running_loop(), None
         while True:
             if self._at_hand:
                 connection = self._at_hand.pop()
                 self._in_use += 1
-            elif self._in_use < self._pool.get_max_size():
-                return await self._taken(timeout_seconds)
             else:
-                connection = await self._handed_over(timeout_seconds)
-            if connection is not None and _is_open(connection):
+                ends = ends or loop.time() + timeout_seconds
+                connection = await self._place_or_connection(ends)
+                if connection is None:
+                    return await self._opened(ends - loop.time())
+            if _is_open(connection):
                 return connection
-            if connection is not None:
-                await self.discard(connection)
+            await self.discard(connection)
 
     def release(self, connection: Any) -> None:
         """Take back a connection that is as it was: outside of a transaction, with nothing left of its user's."""
@@ -69,6 +71,9 @@ class Pool:
             waiter.set_result(connection)  # it stays in use: nobody else may think that there is room
             return
         self._in_use -= 1
+        if self._closing:
+            self._give(connection)
+            return
         self._at_hand.append(connection)
         if self._minute is None:
             self._minute = asyncio.get_running_loop().call_later(_MINUTE, self._give_back)
@@ -78,33 +83,42 @@ class Pool:
         try:
             await self._pool.release(connection)
         finally:
-            self._in_use -= 1
-            if (waiter := self._next_waiter()) is not None:
-                waiter.set_result(None)  # there is room for one more
+            self._leave_place()
 
     async def close(self) -> None:
         """Wait for what is in use, then close every connection."""
+        self._closing = True
         if self._minute is not None:
             self._minute.cancel()
         self._give_back()
-        await asyncio.gather(*self._giving_back)
         await self._pool.close()
 
-    async def _taken(self, timeout_seconds: float) -> Any:
-        self._in_use += 1
+    async def _place_or_connection(self, ends: float) -> Any:
+        """A connection that somebody hands over; None when there is a place for a new one, which is ours."""
+        if self._in_use < self._pool.get_max_size():
+            self._in_use += 1
+            return None
+        return await self._handed_over(ends)
+
+    async def _opened(self, timeout_seconds: float) -> Any:
         try:
             return await self._pool.acquire(timeout=timeout_seconds)
         except BaseException:
-            self._in_use -= 1
-            if (waiter := self._next_waiter()) is not None:
-                waiter.set_result(None)
+            self._leave_place()
             raise
 
-    async def _handed_over(self, timeout_seconds: float) -> Any:
+    def _leave_place(self) -> None:
+        """Whoever waits longest may open a connection: the place stays in use, or somebody who comes meanwhile takes it."""
+        if (waiter := self._next_waiter()) is not None:
+            waiter.set_result(None)
+        else:
+            self._in_use -= 1
+
+    async def _handed_over(self, ends: float) -> Any:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiter)
-        timer = loop.call_later(timeout_seconds, _time_out, waiter)
+        timer = loop.call_at(ends, _time_out, waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -116,13 +130,13 @@ class Pool:
                 self._waiters.remove(waiter)
 
     def _pass_on(self, waiter: "asyncio.Future[Any]") -> None:
-        """Whoever waited was cancelled at the moment it was given a connection: the next one gets it."""
+        """Whoever waited was cancelled at the moment it was given something: the next one gets it."""
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             connection = waiter.result()
             if connection is not None:
                 self.release(connection)
-            elif (other := self._next_waiter()) is not None:
-                other.set_result(None)
+            else:
+                self._leave_place()
 
     def _next_waiter(self) -> "asyncio.Future[Any] | None":
         while self._waiters:
@@ -133,12 +147,14 @@ class Pool:
 
     def _give_back(self) -> None:
         self._minute = None
-        loop = asyncio.get_running_loop()
         for connection in self._at_hand:
-            task = loop.create_task(self._pool.release(connection))
-            self._giving_back.add(task)
-            task.add_done_callback(self._giving_back.discard)
+            self._give(connection)
         self._at_hand.clear()
+
+    def _give(self, connection: Any) -> None:
+        task = asyncio.get_running_loop().create_task(self._pool.release(connection))
+        self._giving_back.add(task)
+        task.add_done_callback(self._giving_back.discard)
 
 
 def _is_open(connection: Any) -> bool:
