@@ -108,7 +108,7 @@ class Pool:
             raise
 
     def _leave_place(self) -> None:
-        """Whoever waits longest may open a connection: the place stays in use, or somebody who comes meanwhile takes it."""
+        """Whoever waits longest may open a connection; the place stays in use, lest somebody who just came takes it."""
         if (waiter := self._next_waiter()) is not None:
             waiter.set_result(None)
         else:

@@ -57,6 +57,7 @@ class Table:
         guarded: Whether row-level security stands between users and rows: on with a policy, or, for a view, the view
             runs as its reader and so it is for every table under it.
         grants: By role, the privileges it has: select, insert, update, delete.
+        plan_keeps: Whether a plan that was made for one caller may serve another.
         comment: What the operator wrote about it.
     """
 
@@ -69,6 +70,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     guarded: bool = False
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    plan_keeps: bool = False
     comment: str | None = None
 
     @cached_property

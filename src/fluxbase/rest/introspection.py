@@ -138,6 +138,7 @@ def _table(row: "asyncpg.Record") -> Table:
         ),
         guarded=bool(row["guarded"]),
         grants={role: frozenset(privileges) for role, privileges in grants.items()},
+        plan_keeps=row["plan_keeps"],
         comment=row["comment"],
     )
 

@@ -15,8 +15,30 @@ under (root, oid) AS (
     JOIN pg_catalog.pg_rewrite w ON w.ev_class = u.oid
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
                                AND d.refclassid = 'pg_catalog.pg_class'::regclass
+),
+-- Functions of the operator's that planning may look into: it computes what is said to be IMMUTABLE, and puts the text of
+-- an SQL function in the place of its call. One that is said to be IMMUTABLE and reads the claims would answer one caller
+-- for another, if a policy, view, default or constraint anywhere has it, or an operator that stands for it.
+foldable AS (
+    SELECT p.oid
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'auth')
+      AND (p.provolatile = 'i' OR l.lanname = 'sql' AND NOT p.prosecdef AND p.proconfig IS NULL)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x
+                      WHERE x.classid = 'pg_catalog.pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'e')
 )
-SELECT e.nspname AS schema, e.relname AS name, e.relkind::text AS kind,
+SELECT NOT EXISTS (
+           SELECT FROM pg_catalog.pg_depend d
+           LEFT JOIN pg_catalog.pg_operator o
+                  ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
+           JOIN foldable f
+             ON f.oid = CASE WHEN d.refclassid = 'pg_catalog.pg_proc'::regclass THEN d.refobjid ELSE o.oprcode::oid END
+           WHERE d.classid IN ('pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_rewrite'::regclass,
+                               'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass)
+             AND d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)) AS plan_keeps,
+       e.nspname AS schema, e.relname AS name, e.relkind::text AS kind,
        pg_catalog.obj_description(e.oid, 'pg_class') AS comment,
        (SELECT bool_and(CASE
             WHEN c.relkind IN ('r', 'p') THEN

@@ -35,6 +35,7 @@ TABLE = Table(
     ),
     primary_key=("id",),
     unique_keys=(frozenset(("id",)), frozenset(("title", "done"))),
+    plan_keeps=True,
 )
 WORDS = set(
     re.findall(

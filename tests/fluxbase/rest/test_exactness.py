@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import asyncpg
+import pytest
 from fastapi import FastAPI
 
 from fluxbase.db import Database
@@ -143,6 +144,47 @@ async def test_no_role_runs_the_plan_that_another_made(
         assert (await alice.client.get(address)).status_code == 404
         await owner.execute("REVOKE SELECT ON todos FROM authenticated")
         assert (await alice.client.get(address)).status_code == 403
+    finally:
+        for connection in held:
+            pool.release(connection)
+
+
+LIARS = {
+    "policy": "CREATE POLICY mine ON lied TO authenticated USING (user_id = me())",
+    "policy that asks another": "CREATE POLICY mine ON lied TO authenticated USING (mine(user_id))",
+    "policy by an operator": "CREATE POLICY mine ON lied TO authenticated USING (user_id === NULL::text)",
+    "view": "CREATE POLICY mine ON lied TO authenticated USING (user_id IN (SELECT id FROM those))",
+}
+
+
+@pytest.mark.parametrize("liar", LIARS)
+async def test_a_function_that_lies_about_being_immutable_shows_nobody_anothers_rows(
+    app: FastAPI, owner: "asyncpg.Connection[asyncpg.Record]", alice: User, bob: User, liar: str
+) -> None:
+    """Planning computes such a function, so a plan that is kept would know one user's id for all."""
+    await exposed(
+        owner,
+        app,
+        f"""
+        CREATE FUNCTION me() RETURNS uuid LANGUAGE sql IMMUTABLE AS 'SELECT auth.uid()';
+        CREATE FUNCTION mine(whose uuid) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT whose = me()';
+        CREATE FUNCTION is_me(whose uuid, ignored text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT whose = me()';
+        CREATE OPERATOR === (LEFTARG = uuid, RIGHTARG = text, FUNCTION = is_me);
+        CREATE VIEW those AS SELECT me() AS id;
+        GRANT SELECT ON those TO authenticated;
+        CREATE TABLE lied (id integer PRIMARY KEY, user_id uuid NOT NULL, title text);
+        SELECT rest.expose('lied');
+        {LIARS[liar]};
+        INSERT INTO lied VALUES (1, '{alice.id}', 'alices');
+        """,
+    )
+    pool = app.state.resources.database.pool
+    held = [await pool.acquire() for _ in range(pool.get_max_size() - 1)]
+    try:
+        for address in ("/api/v1/tables/public/lied/1", "/api/v1/tables/lied"):
+            for _ in range(8):  # PostgreSQL takes a generic plan after five
+                assert "alices" in (await alice.client.get(address)).text
+            assert "alices" not in (await bob.client.get(address)).text
     finally:
         for connection in held:
             pool.release(connection)

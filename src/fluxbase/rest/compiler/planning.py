@@ -12,7 +12,7 @@ class PlannedFor(Enum):
     """How long the best plan stays the best.
 
     Attributes:
-        REQUEST: It depends on the values, as of a filter: plan again each time.
+        REQUEST: It depends on the values, as of a filter, or perhaps on the claims: plan again each time.
         USER: It depends on how many rows the caller has: one plan for each of them.
         ROLE: It is the same for all: rows are made, or found by the whole primary key.
     """
@@ -24,6 +24,8 @@ class PlannedFor(Enum):
 
 def planned_for(table: Table, query: Query, values: tuple[str, ...]) -> PlannedFor:
     """Who may share a plan of `query`, whose statement takes `values`."""
+    if not table.plan_keeps:
+        return PlannedFor.REQUEST
     if _finds_by_key(table, query):
         return PlannedFor.ROLE
     if isinstance(query, Read) and not values:
