@@ -65,7 +65,12 @@ def verify(secret: str, token: str) -> Mapping[str, Any]:
         raise InvalidTokenError("The access token has expired: use the refresh token, or sign in again.") from error
     except jwt.InvalidTokenError as error:
         raise InvalidTokenError from error
-    if claims["role"] not in ROLES or (claims["role"] == AUDIENCE) != ("session_id" in claims and "sub" in claims):
+    role = claims["role"]
+    if (
+        not isinstance(role, str)
+        or role not in ROLES
+        or (role == AUDIENCE) != ("session_id" in claims and "sub" in claims)
+    ):
         raise InvalidTokenError
     return claims
 
@@ -85,6 +90,13 @@ def _decoded(secret: str, token: str) -> dict[str, Any]:
 _OUR_HEADER = jwt.encode({}, "x" * 32, _ALGORITHM).partition(".")[0] + "."
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")  # PostgreSQL reads the same text, and would not understand it
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse)
+
+
 def _decoded_lean(secret: str, token: str) -> TokenClaims:
     """What `_decoded` does, for tokens with our own header: PyJWT costs several times as much, on every request."""
     signed, _, signature = token.rpartition(".")
@@ -92,8 +104,11 @@ def _decoded_lean(secret: str, token: str) -> TokenClaims:
     if not hmac.compare_digest(_unpadded(digest), signature.encode()):
         raise jwt.InvalidSignatureError
     payload = signed[len(_OUR_HEADER) :]
-    text = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()  # ours: it is signed
-    claims: Any = json.loads(text)
+    try:
+        text = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+        claims: Any = _JSON.decode(text)
+    except (ValueError, RecursionError) as error:  # signed by who shares our secret, and careless
+        raise jwt.InvalidTokenError from error
     if not isinstance(claims, dict):
         raise jwt.InvalidTokenError
     found, now = TokenClaims(cast("dict[str, Any]", claims)), time.time()

@@ -24,6 +24,9 @@ BAD = [
     GOOD | {"iat": time.time() + 86_400},
     GOOD | {"role": "postgres"},
     GOOD | {"role": "authenticated"},
+    GOOD | {"role": ["anon"]},
+    GOOD | {"role": {}},
+    GOOD | {"exp": float("nan")},
 ]
 
 
@@ -52,3 +55,9 @@ def test_what_was_tampered_with_is_refused(headers: dict | None) -> None:
     ):
         with pytest.raises(InvalidTokenError):
             access_tokens.verify(SECRET, token)
+
+
+@pytest.mark.parametrize("payload", [b'{"x": "\xff"}', b"", b"[]", b'{"x": NaN}', b"[" * 100_000 + b"]" * 100_000])
+def test_what_was_signed_and_is_no_claims_is_refused(payload: bytes) -> None:
+    with pytest.raises(InvalidTokenError):
+        access_tokens.verify(SECRET, jwt.api_jws.encode(payload, SECRET, "HS256"))
