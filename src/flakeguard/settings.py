@@ -41,6 +41,8 @@ class FlakeGuardSettings(Settings):
 
     worker_concurrency: int = Field(5, ge=1, validation_alias=names("WORKER_CONCURRENCY"))
     worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
+    remove_on_complete: int = Field(100, ge=0, validation_alias=names("REMOVE_ON_COMPLETE"))
+    remove_on_fail: int = Field(50, ge=0, validation_alias=names("REMOVE_ON_FAIL"))
     health_check_port: int = Field(8080, ge=0, le=65535, validation_alias=names("HEALTH_CHECK_PORT"))
 
     github_app_id: int | None = Field(None, ge=1, validation_alias=names("GITHUB_APP_ID"))

@@ -9,8 +9,9 @@ from flakeguard.projects import audit, deletion, naming, repository
 from flakeguard.projects.access import Action, require_organization, require_project
 from flakeguard.projects.errors import ConfirmationError, SlugTakenError
 from flakeguard.projects.model import Project
+from flakeguard.worker.jobs import RECOMPUTE_PROJECT
 from flakeguard.worker.outbox import owe
-from flakeguard.worker.queues import ANALYZE, RECOMPUTE
+from flakeguard.worker.queues import ANALYZE
 from fluxbase.auth import User
 from fluxbase.db import Connection, Database
 
@@ -116,7 +117,7 @@ async def _owe_recomputation(connection: Connection, project_id: int) -> None:
     await owe(
         connection,
         queue=ANALYZE,
-        name=RECOMPUTE,
+        name=RECOMPUTE_PROJECT,
         job_id=f"recompute-{project_id}-{uuid4().hex}",  # one that is under way may have read the former branch
         data={"projectId": project_id},
         correlation_id=None,

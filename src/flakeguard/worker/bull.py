@@ -3,9 +3,13 @@
 from typing import Any
 
 import bullmq  # pyright: ignore[reportMissingTypeStubs] -- see above
-from bullmq.custom_errors import UnrecoverableError  # pyright: ignore[reportMissingTypeStubs] -- see above
+from bullmq.custom_errors import (  # pyright: ignore[reportMissingTypeStubs] -- see above
+    DelayedError,
+    UnrecoverableError,
+    WaitingChildrenError,
+)
 
 Queue: Any = bullmq.Queue
 Worker: Any = bullmq.Worker
 
-__all__ = ["Queue", "UnrecoverableError", "Worker"]
+__all__ = ["DelayedError", "Queue", "UnrecoverableError", "WaitingChildrenError", "Worker"]

@@ -14,8 +14,9 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
+from flakeguard.worker.jobs import Priority
 from flakeguard.worker.publishing import Publisher
-from flakeguard.worker.queues import QUEUES
+from flakeguard.worker.queues import DEFAULT_PRIORITY, QUEUES
 from fluxbase.db import Connection, load
 from fluxbase.db.listener import Listener
 from fluxbase.resources import Resources
@@ -30,10 +31,17 @@ _LOOK_EVERY_SECONDS = 5.0
 
 
 async def owe(
-    connection: Connection, *, queue: str, name: str, job_id: str, data: Mapping[str, Any], correlation_id: str | None
+    connection: Connection,
+    *,
+    queue: str,
+    name: str,
+    job_id: str,
+    data: Mapping[str, Any],
+    correlation_id: str | None,
+    priority: Priority | None = None,
 ) -> None:
     """Owe a job within the caller's transaction; the relay is woken when that commits. The same id is owed once."""
-    await connection.execute(_SQL["owe"], queue, name, job_id, data, correlation_id)
+    await connection.execute(_SQL["owe"], queue, name, job_id, data, correlation_id, priority or DEFAULT_PRIORITY)
     await connection.execute(_SQL["wake_relay"])
 
 
@@ -43,13 +51,8 @@ async def settle(connection: Connection, job_id: str) -> bool:
 
 
 async def count_delivery(connection: Connection, job_id: str) -> int:
-    """A worker begins with the job: how often one has by now; 0 when it is not owed (any more)."""
+    """A worker takes the job over from one that died: how often one has by now; 0 when it is not owed (any more)."""
     return await connection.fetchval(_SQL["count_delivery"], job_id) or 0
-
-
-async def bury(connection: Connection, job_id: str, error: str) -> None:
-    """Nobody tries this job again until a person says so."""
-    await connection.execute(_SQL["bury"], job_id, error)
 
 
 async def revive(connection: Connection, job_id: str | None = None) -> list[tuple[str, str]]:
@@ -107,12 +110,14 @@ class Relay:
         again = self._resources.now() - ENQUEUE_AGAIN_AFTER
         # Claimed in a transaction of its own: a Redis that is slow must not keep rows locked that jobs want to settle.
         async with database.transaction() as connection:
-            rows = await connection.fetch(_SQL["claim_due"], again, _BATCH, list(QUEUES))
+            rows = await connection.fetch(_SQL["claim_due"], again, _BATCH, list(QUEUES), self._resources.now())
         rows.sort(key=lambda row: row["id"])
         published = 0
         try:
             for row in rows:
-                await self._publisher.publish(row["queue"], row["name"], row["data"], job_id=row["job_id"])
+                await self._publisher.publish(
+                    row["queue"], row["name"], row["data"], job_id=row["job_id"], priority=row["priority"]
+                )
                 published += 1
         finally:
             if left := [row["id"] for row in rows[published:]]:

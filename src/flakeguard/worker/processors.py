@@ -1,113 +1,122 @@
-"""What each queue's jobs do: read the data, call one function, return what Bull Board shows."""
+"""What each job does: read the data, call one function, return what Bull Board shows."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.reports.archives import ArchiveLimits
-from flakeguard.worker.outbox import bury, count_delivery, settle
-from flakeguard.worker.queues import ANALYZE, INGEST, MAX_DELIVERIES, RECOMPUTE
+from flakeguard.worker.dead_letters import Cause, bury
+from flakeguard.worker.errors import InvalidJobError, PoisonousJobError
+from flakeguard.worker.jobs import (
+    ANALYZE_UPLOAD,
+    PROCESS_UPLOAD,
+    RECOMPUTE_PROJECT,
+    RecomputeProjectJobData,
+    UploadJobData,
+)
+from flakeguard.worker.outbox import count_delivery, settle
+from flakeguard.worker.queues import ANALYZE, INGEST, MAX_DELIVERIES
 from fluxbase.db import load
-from fluxbase.errors import InvalidRequestError
 from fluxbase.resources import Resources
 
-logger = structlog.get_logger(__name__)
 _SQL = load(__package__)
 
-type Processor = Callable[["Job"], Awaitable[dict[str, Any]]]
+type Processor = Callable[["Job"], Awaitable[Mapping[str, Any]]]
+type Processors = Mapping[tuple[str, str], Processor]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as processors see it. `last_try` is whether a failure now is final."""
+    """A job as processors see it.
+
+    `tries` counts from 1 with this one, and `last_try` is whether a failure now is final; `stalled` is how many workers
+    died with it; `bull` is BullMQ's own job, for progress and children; `token` is what that wants to be shown.
+    """
 
     id: str
     queue: str
     name: str
     data: Mapping[str, Any]
     last_try: bool
+    tries: int = 1
+    stalled: int = 0
+    added_ms: int = 0
+    bull: Any = None
+    token: str = ""
 
 
-class InvalidJobError(InvalidRequestError):
-    """A job's data is not what its name promises; trying again cannot help."""
+def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimits) -> Processors:
+    """The processor of each job, by the public name of its queue and its own."""
 
-    code = "invalid_job"
-
-
-def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimits) -> Mapping[str, Processor]:
-    """The processor of each queue, by its public name."""
-
-    async def ingest(job: Job) -> dict[str, Any]:
-        stored = await process_upload(
-            resources.database, _ingestion_id(job), job_id=job.id, now=resources.now, limits=limits
-        )
+    async def upload(job: Job) -> Mapping[str, Any]:
+        ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
+        stored = await process_upload(resources.database, ingestion_id, job_id=job.id, now=resources.now, limits=limits)
         return {"testResults": stored}
 
-    async def recompute(job: Job) -> dict[str, Any]:
+    async def analyze(job: Job) -> Mapping[str, Any]:
+        ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
+        judged = await analyze_ingestion(
+            resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now
+        )
+        return {"testsAnalyzed": judged}
+
+    async def recompute_project(job: Job) -> Mapping[str, Any]:
+        project_id = RecomputeProjectJobData.of(job.name, job.data).project_id
         judged = await reanalyze_project(
-            resources.database, _project_id(job), recompute=True, config=config, now=resources.now()
+            resources.database, project_id, recompute=True, config=config, now=resources.now()
         )
         async with resources.database.transaction() as connection:
             await settle(connection, job.id)
         return {"testsAnalyzed": judged}
 
-    async def analyze(job: Job) -> dict[str, Any]:
-        if job.name == RECOMPUTE:
-            return await recompute(job)
-        judged = await analyze_ingestion(
-            resources.database, _ingestion_id(job), job_id=job.id, config=config, now=resources.now
-        )
-        return {"testsAnalyzed": judged}
-
-    return {INGEST: ingest, ANALYZE: analyze}
+    return {
+        (INGEST, PROCESS_UPLOAD): upload,
+        (ANALYZE, ANALYZE_UPLOAD): analyze,
+        (ANALYZE, RECOMPUTE_PROJECT): recompute_project,
+    }
 
 
-class PoisonousJobError(InvalidRequestError):
-    """A job that workers began with again and again, and never finished nor failed."""
+def processor_of(job: Job, known: Processors) -> Processor:
+    """What does this job.
 
-    code = "poisonous_job"
+    Raises:
+        InvalidJobError: Nothing does.
+    """
+    if found := known.get((job.queue, job.name)):
+        return found
+    names = sorted(name for queue, name in known if queue == job.queue)
+    raise InvalidJobError(f"{job.queue} has no job named {job.name!r}; it has {', '.join(names) or 'none'}")
 
 
 async def begin(resources: Resources, job: Job) -> None:
-    """Count that a worker begins with the job, before it can end that worker.
+    """Count a job that is taken over from a worker that died, before it can end this worker too.
 
     Raises:
-        PoisonousJobError: Workers began with it too often.
+        PoisonousJobError: Too many died with it.
     """
+    if not job.stalled:
+        return
     async with resources.database.transaction() as connection:
-        deliveries = await count_delivery(connection, job.id)
-    if deliveries > MAX_DELIVERIES:
+        deliveries = await count_delivery(connection, job.id)  # outlives Redis, which `stalled` does not
+    if max(deliveries, job.stalled) > MAX_DELIVERIES:
         raise PoisonousJobError(
-            f"workers began with it {MAX_DELIVERIES} times and did not finish it: it probably ends them (memory?)"
+            f"{MAX_DELIVERIES} workers began with it and did not finish it: it probably ends them (memory?)"
         )
 
 
-async def give_up(resources: Resources, job: Job, error: str) -> None:
-    """Nobody tries again until a person says so: the outbox keeps the job with its cause, the upload says it failed."""
+async def give_up(resources: Resources, job: Job, cause: Cause) -> None:
+    """Nobody tries again until a person says so: a dead letter keeps the cause, the upload says that it failed."""
     async with resources.database.transaction() as connection:
-        await bury(connection, job.id, error)
+        await bury(
+            connection, job.queue, job.id, cause, name=job.name, data=job.data, added_ms=job.added_ms,
+            now=resources.now(),
+        )  # fmt: skip
         if ingestion_id := _ingestion_id_or_none(job):
-            await connection.execute(_SQL["mark_failed"], ingestion_id, error)
-
-
-def _ingestion_id(job: Job) -> UUID:
-    found = _ingestion_id_or_none(job)
-    if found is None:
-        raise InvalidJobError(f"{job.name} needs data.ingestionId, a UUID")
-    return found
-
-
-def _project_id(job: Job) -> int:
-    found = job.data.get("projectId")
-    if not isinstance(found, int):
-        raise InvalidJobError(f"{job.name} needs data.projectId, a number")
-    return found
+            await connection.execute(_SQL["mark_failed"], ingestion_id, cause.error)
 
 
 def _ingestion_id_or_none(job: Job) -> UUID | None:

@@ -3,15 +3,20 @@
 Node's BullMQ refuses ':' in a queue name, so the queue behind `runs:ingest` is `runs-ingest`; people may type either.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 INGEST: Final = "runs:ingest"
 ANALYZE: Final = "runs:analyze"
-RECOMPUTE: Final = "recompute-project"  # the name of a job on `runs:analyze`
-QUEUES: Final = (INGEST, ANALYZE)
+TESTS_RECOMPUTE: Final = "tests:recompute"
+POLLING: Final = "polling"
+QUEUES: Final = (INGEST, ANALYZE, TESTS_RECOMPUTE, POLLING)
 PREFIX: Final = "{bull}"  # one hash slot, so that a cluster keeps a queue's keys together
 
-MAX_RETRY_ATTEMPTS: Final = 3
+PRIORITIES: Final[Mapping[str, int | None]] = {"critical": None, "high": 1, "normal": 10, "low": 100}
+"""BullMQ's numbers: the smaller comes first; jobs without one come before all."""
+DEFAULT_PRIORITY: Final = "normal"
+
 MAX_DELIVERIES: Final = 10  # also counts workers that died with the job
 REMOVE_ON_COMPLETE: Final = 100
 REMOVE_ON_FAIL: Final = 50

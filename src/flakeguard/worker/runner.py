@@ -1,28 +1,26 @@
 """The worker: takes jobs off BullMQ, relays what is owed, and runs what is done by the clock."""
 
 import asyncio
-import random
 import time
-import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.bull import UnrecoverableError, Worker
+from flakeguard.worker.bull import DelayedError, WaitingChildrenError, Worker
+from flakeguard.worker.failing import backoff_ms, fail
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import Relay
-from flakeguard.worker.processors import Job, Processor, begin, give_up, processors
-from flakeguard.worker.publishing import Publisher
-from flakeguard.worker.queues import PREFIX, STALLED_JOB_TIMEOUT_MS, bullmq_name
-from flakeguard.worker.retry_policy import delay_ms
+from flakeguard.worker.processors import Job, Processors, begin, processor_of, processors
+from flakeguard.worker.publishing import BACKOFF, Kept, Publisher
+from flakeguard.worker.queues import MAX_DELIVERIES, PREFIX, QUEUES, STALLED_JOB_TIMEOUT_MS, bullmq_name
+from flakeguard.worker.retry_policy import MAX_RETRY_ATTEMPTS
 from flakeguard.worker.schedules import scheduled_functions
-from fluxbase.errors import InvalidRequestError
 from fluxbase.jobs import running_jobs
 from fluxbase.resources import Resources
 
@@ -44,11 +42,9 @@ async def running_worker(
     limits = ArchiveLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
-    workers = [
-        _worker(resources, settings, queue, processor, metrics)
-        for queue, processor in processors(resources, config, limits).items()
-    ]
-    relay = Relay(resources, Publisher(resources.redis))
+    known = processors(resources, config, limits)
+    workers = [_worker(resources, settings, queue, known, metrics) for queue in QUEUES]
+    relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
     duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
     duties["relay"] = relay.run
     tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties.items()]
@@ -70,10 +66,10 @@ async def running_worker(
 
 
 def _worker(
-    resources: Resources, settings: FlakeGuardSettings, queue: str, processor: Processor, metrics: WorkerMetrics
+    resources: Resources, settings: FlakeGuardSettings, queue: str, known: Processors, metrics: WorkerMetrics
 ) -> Any:
-    async def process(bull_job: Any, _token: str) -> dict[str, Any]:
-        return await _process(resources, queue, processor, metrics, bull_job)
+    async def process(bull_job: Any, token: str) -> Mapping[str, Any]:
+        return await _process(resources, _job(queue, bull_job, token), known, metrics)
 
     worker = Worker(
         bullmq_name(queue),
@@ -83,10 +79,13 @@ def _worker(
             "prefix": PREFIX,
             "name": settings.worker_name,
             "concurrency": settings.worker_concurrency,
+            "lockDuration": STALLED_JOB_TIMEOUT_MS,
             "stalledInterval": STALLED_JOB_TIMEOUT_MS,
+            "maxStalledCount": MAX_DELIVERIES + 1,  # before BullMQ fails it without a word to us, we bury it
+            **Kept.by(settings).options(),  # for jobs that others added
             "autorun": False,
             # BullMQ for Python ignores `jitter`, so the strategy brings its own.
-            "settings": {"backoffStrategy": _backoff_ms},
+            "settings": {"backoffStrategy": backoff_ms},
         },
     )
     worker.on("error", partial(_tell_error, queue))  # BullMQ keeps its own troubles to itself unless somebody listens
@@ -95,10 +94,6 @@ def _worker(
 
 def _tell_error(queue: str, error: object, *_job: Any) -> None:
     logger.error("queue error", queue=queue, error=str(error))
-
-
-def _backoff_ms(tries: int, *_job: Any) -> int:
-    return delay_ms(tries, random.random)
 
 
 async def _for_ever(name: str, duty: Duty) -> None:
@@ -129,27 +124,31 @@ async def _close(worker: Any) -> None:
         await worker.close(force=True)  # what is under way is rolled back, and taken over as stalled
 
 
-async def _process(
-    resources: Resources, queue: str, processor: Processor, metrics: WorkerMetrics, bull_job: Any
-) -> dict[str, Any]:
-    allowed = int(bull_job.opts.get("attempts") or 1)
-    job = Job(str(bull_job.id), queue, bull_job.name, bull_job.data, bull_job.attemptsMade + 1 >= allowed)
-    log = logger.bind(job_id=job.id, queue=queue, correlation_id=job.data.get("correlationId"))
+def _job(queue: str, bull_job: Any, token: str) -> Job:
+    """BullMQ's job as ours. What others added without saying how often to try it is tried by our table."""
+    allowed = int(bull_job.opts.get("attempts") or 0) or 1 + MAX_RETRY_ATTEMPTS
+    bull_job.opts |= {"attempts": allowed, "backoff": {"type": BACKOFF}}
+    tries = bull_job.attemptsMade + 1
+    data = cast("Mapping[str, Any]", bull_job.data if isinstance(bull_job.data, dict) else {})
+    return Job(
+        str(bull_job.id), queue, bull_job.name, data, tries >= allowed, tries,
+        bull_job.stalledCounter, bull_job.timestamp, bull_job, token,
+    )  # fmt: skip
+
+
+async def _process(resources: Resources, job: Job, known: Processors, metrics: WorkerMetrics) -> Mapping[str, Any]:
+    correlation_id = job.data.get("correlationId")
     with (
-        metrics.job(queue) as outcome,
-        structlog.contextvars.bound_contextvars(job_id=job.id, correlation_id=job.data.get("correlationId")),
+        metrics.job(job.queue) as outcome,
+        structlog.contextvars.bound_contextvars(job_id=job.id, correlation_id=correlation_id),
     ):
         started = time.perf_counter()
         try:
             await begin(resources, job)
-            result = await processor(job)
-        except Exception as error:
-            final = job.last_try or isinstance(error, InvalidRequestError)
-            outcome.failed(type(error).__name__, final=final)
-            log.exception("job failed", final=final, tries=bull_job.attemptsMade + 1)
-            if not final:
-                raise
-            await give_up(resources, job, "".join(traceback.format_exception_only(error)).strip())
-            raise UnrecoverableError(str(error)) from error
-        log.info("job completed", seconds=round(time.perf_counter() - started, 3))
+            result = await processor_of(job, known)(job)
+        except (DelayedError, WaitingChildrenError):
+            raise  # the processor has moved it itself
+        except Exception as error:  # noqa: BLE001 -- the policy decides
+            await fail(resources, job, error, outcome)
+        logger.info("job completed", queue=job.queue, seconds=round(time.perf_counter() - started, 3))
         return result

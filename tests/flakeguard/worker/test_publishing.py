@@ -32,7 +32,7 @@ async def test_a_job_that_bullmq_gave_up_is_queued_again_while_it_is_owed(resour
 
     await Publisher(resources.redis).publish(INGEST, "process-upload", {}, job_id="upload-1")
 
-    assert await resources.redis.lrange(f"{PREFIX}:{bullmq_name(INGEST)}:wait", 0, -1) == ["upload-1"]
+    assert await resources.redis.zrange(f"{PREFIX}:{bullmq_name(INGEST)}:prioritized", 0, -1) == ["upload-1"]
     assert await resources.redis.zcard(f"{PREFIX}:{bullmq_name(INGEST)}:failed") == 0
 
 
@@ -42,4 +42,4 @@ async def test_a_job_that_waits_is_not_queued_twice(resources: Resources):
     for _ in range(2):
         await publisher.publish(INGEST, "process-upload", {}, job_id="upload-1")
 
-    assert await resources.redis.lrange(f"{PREFIX}:{bullmq_name(INGEST)}:wait", 0, -1) == ["upload-1"]
+    assert await resources.redis.zrange(f"{PREFIX}:{bullmq_name(INGEST)}:prioritized", 0, -1) == ["upload-1"]

@@ -1,0 +1,101 @@
+"""What a processor says when a job cannot be done now, and which kind of trouble any other error is.
+
+The kinds are the worker document's; what follows from each is decided in `retry_policy`.
+"""
+
+import errno
+
+import asyncpg
+import pydantic
+from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from flakeguard.worker.retry_policy import Kind
+from fluxbase.errors import FluxbaseError, InvalidRequestError, NotFoundError, RateLimitError, UnavailableError
+
+
+class RetryLater(FluxbaseError):  # noqa: N818 -- it says what to do, not what is wrong
+    """The job cannot be done now.
+
+    `seconds` is how long to wait at least (None: as the retry policy has it). `counts` is whether this uses up one of
+    the job's tries: a network that failed does, a rate limit or an outage of our own servers does not.
+    """
+
+    code = "retry_later"
+
+    def __init__(self, seconds: float | None = None, *, counts: bool = True, message: str = "") -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.counts = counts
+
+
+class InvalidJobError(InvalidRequestError):
+    """A job's data is not what its name promises; trying again cannot help."""
+
+    code = "invalid_job"
+
+
+class PoisonousJobError(InvalidRequestError):
+    """A job that workers began with again and again, and never finished nor failed."""
+
+    code = "poisonous_job"
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS})
+_REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError)
+_DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it shuts down, or starts
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby: the primary has just changed
+    asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed: no job's fault
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    UnavailableError,
+)
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Which row of the worker document's table `error` belongs to.
+
+    A bare network error (OSError, TimeoutError) comes from PostgreSQL or Redis: what talks to GitHub raises errors of
+    its own, on `RetryLater`. Anything not known is a processing error.
+    """
+    match error:
+        case RetryLater():
+            kind = Kind.NETWORK if error.counts else Kind.RATE_LIMIT
+        case RateLimitError():
+            kind = Kind.RATE_LIMIT
+        case InvalidRequestError() | NotFoundError() | pydantic.ValidationError():
+            kind = Kind.VALIDATION
+        case _ if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _FULL):
+            kind = Kind.SYSTEM
+        case _ if _is_outage(error):
+            kind = Kind.OUTAGE
+        case OSError() | RedisError():  # TimeoutError is one
+            kind = Kind.NETWORK
+        case _:
+            kind = Kind.PROCESSING
+    return kind
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, ConnectionError) or "Connect call failed" in str(error):  # asyncio's of several addresses
+        return True
+    return isinstance(error, (*_REDIS_AWAY, *_DATABASE_AWAY)) and not isinstance(
+        error, (ValueError, AuthenticationError)
+    )
+
+
+def wait_asked_for(error: BaseException) -> float | None:
+    """The seconds that whoever refused asks to wait for (GitHub's Retry-After or X-RateLimit-Reset), if it said so."""
+    if isinstance(error, RetryLater):
+        return error.seconds
+    if isinstance(error, RateLimitError):
+        return float(error.retry_after_seconds)
+    return None
