@@ -271,10 +271,13 @@ def test_every_metric_is_documented_and_no_other_is():
 
 @functools.cache
 def tables() -> dict[str, str]:
-    """Every table that the migrations make, with its definition."""
+    """Every table that the migrations make, with its definition and the columns added since."""
     sql = "\n".join(text(file) for file in sorted((ROOT / "migrations").rglob("*.sql")))
-    found = re.findall(r"^CREATE TABLE ([\w.]+) \((.*?)^\)", sql, re.MULTILINE | re.DOTALL)
-    return dict(found)
+    found = dict(re.findall(r"^CREATE TABLE ([\w.]+) \((.*?)^\)", sql, re.MULTILINE | re.DOTALL))
+    for table, added in re.findall(r"^ALTER TABLE ([\w.]+)\n(.*?);$", sql, re.MULTILINE | re.DOTALL):
+        if table in found:
+            found[table] += added.replace("ADD COLUMN ", "")
+    return found
 
 
 def test_every_table_is_documented():

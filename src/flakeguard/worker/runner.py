@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -129,7 +129,7 @@ def _job(queue: str, bull_job: Any, token: str) -> Job:
     allowed = int(bull_job.opts.get("attempts") or 0) or 1 + MAX_RETRY_ATTEMPTS
     bull_job.opts |= {"attempts": allowed, "backoff": {"type": BACKOFF}}
     tries = bull_job.attemptsMade + 1
-    data = cast("Mapping[str, Any]", bull_job.data if isinstance(bull_job.data, dict) else {})
+    data: Mapping[str, Any] = bull_job.data if hasattr(bull_job.data, "get") else {}  # JSON of others: anything
     return Job(
         str(bull_job.id), queue, bull_job.name, data, tries >= allowed, tries,
         bull_job.stalledCounter, bull_job.timestamp, bull_job, token,
