@@ -63,7 +63,7 @@ async def test_migrating_again_changes_nothing_and_the_runbook_reads_the_version
 ) -> None:
     await asyncio.to_thread(migrate, addresses.owner_dsn)
     version = await owner.fetchval("SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1")
-    assert version.startswith("0002_")
+    assert version == max(path.stem for path in (ROOT / "migrations/flakeguard/versions").glob("*.py"))
     await owner.execute("REINDEX INDEX idx_flake_events_created_at")
     await owner.execute("DELETE FROM flake_events WHERE created_at < NOW() - INTERVAL '180 days'")
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import asyncpg
 import pytest
 from fastapi import FastAPI
 
-from fluxbase.db import Database
+from fluxbase.db import SERVICE, Database, Work
 from fluxbase.rest import introspection
 from fluxbase.rest.introspection import CatalogCache, catalog_of
 
@@ -188,6 +189,25 @@ async def test_a_function_that_lies_about_being_immutable_shows_nobody_anothers_
     finally:
         for connection in held:
             pool.release(connection)
+
+
+async def test_functions_that_others_may_create_do_not_stand_in_for_postgresqls(
+    app: FastAPI, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """`format` takes anything, so one for exactly these types fits better, whatever comes first in the search path."""
+    for last in ("text", "text[]"):
+        await owner.execute(
+            f"CREATE FUNCTION public.format(text, text, {last}) RETURNS text LANGUAGE sql AS "
+            "$$ SELECT 'SELECT ''not asked'', 1::bigint, 1::bigint' $$"
+        )
+    await owner.execute(
+        "CREATE FUNCTION public.same(text[], text[]) RETURNS boolean LANGUAGE sql AS 'SELECT 1 / 0 > 0'"
+    )
+    await owner.execute("CREATE OPERATOR public.= (LEFTARG = text[], RIGHTARG = text[], FUNCTION = public.same)")
+    for statement, values in (("SELECT $1[1], 1, 1", ("asked",)), ("SELECT 'asked', 1, 1", ())):
+        work = Work(statement, values, timedelta(seconds=5), 100, plan_of="the service")
+        for _ in range(3):
+            assert (await app.state.resources.database.run(SERVICE, work))["body"] == "asked"
 
 
 async def test_each_user_has_a_plan_of_their_own_for_a_list(app: FastAPI, alice: User, bob: User) -> None:
