@@ -63,3 +63,21 @@ async def test_keys_types_and_grants_are_read(app: FastAPI, tables: None) -> Non
     ), "nothing that an extension brought"
     assert catalog.tables["public", "open_todos"].guarded
     assert not catalog.tables["public", "leaky"].guarded
+
+
+async def test_other_schemas_are_exposed_by_the_setting_alone(
+    app: FastAPI, owner: "asyncpg.Connection[asyncpg.Record]", alice: User, bob: User
+) -> None:
+    await owner.execute(
+        "CREATE SCHEMA shop; CREATE TABLE shop.todos (id integer PRIMARY KEY, user_id uuid NOT NULL);"
+        "SELECT rest.expose('shop.todos', 'user_id');"
+        "CREATE FUNCTION shop.mine() RETURNS SETOF integer LANGUAGE sql STABLE AS 'SELECT id FROM shop.todos'"
+    )
+    assert (await alice.client.get("/api/v1/tables/shop/todos")).status_code == 404
+    app.state.settings = app.state.settings.model_copy(update={"rest_exposed_schemas": ("public", "shop")})
+    del app.state.rest_catalog
+    assert (await alice.client.post("/api/v1/tables/shop/todos", json={"id": 7})).status_code == 201
+    for who, found in ((alice, [7]), (bob, [])):
+        assert [row["id"] for row in (await who.client.get("/api/v1/tables/shop/todos")).json()] == found
+        assert (await who.client.get("/api/v1/rpc/shop/mine")).json() == found
+        assert (await who.client.get("/api/v1/tables/todos")).json() == [], "public has one of the same name"
