@@ -112,6 +112,7 @@ CREATE TABLE github_check_runs (
     check_run_id  bigint,
     conclusion    text,
     digest        bytea,
+    annotations   bytea[] NOT NULL DEFAULT '{}',     -- digests of those sent: GitHub adds, and takes none back
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (repository_id, head_sha)
 );

@@ -10,6 +10,7 @@ from flakeguard.analysis.explain import explain
 from flakeguard.analysis.model import Answer, Explanation, Observation, Run
 from flakeguard.analysis.repository import SQL, load_runs
 from flakeguard.analysis.window import Decoder, join, known, run_ids
+from flakeguard.analysis.wording import ORDER, headline
 from flakeguard.reports.model import Outcome
 from fluxbase.db import Connection
 from fluxbase.errors import NotFoundError
@@ -75,22 +76,7 @@ class RunExplained:
             return "Nothing failed in this run."
         if self.outage:
             return f"This run is an outage: {self.failed} of {self.tests} tests failed. It counts against no test."
-        yours, unknown, total = self.count(Answer.YOURS), self.count(Answer.CANNOT_TELL), len(self.failures)
-        noun = "failure" if total == 1 else "failures"
-        if yours:
-            return f"{yours} of {total} {noun} {'looks' if yours == 1 else 'look'} like your change."
-        if unknown == total:
-            return f"We cannot tell yet whether the {noun} {'comes' if total == 1 else 'come'} from your change."
-        if unknown:
-            return f"No failure looks like your change; of {unknown} of {total} we cannot tell."
-        return (
-            f"None of the {total} {noun} looks like your change."
-            if total > 1
-            else "The failure does not look like your change."
-        )
-
-
-_ORDER = (Answer.YOURS, Answer.CANNOT_TELL, Answer.MAIN_BROKEN, Answer.KNOWN_FLAKE, Answer.OUTAGE)
+        return headline([failure.explanation.answer for failure in self.failures])
 
 
 async def explain_run(connection: Connection, project_id: int, run_id: int, *, config: AnalysisConfig) -> RunExplained:
@@ -113,7 +99,7 @@ async def explain_run(connection: Connection, project_id: int, run_id: int, *, c
         _explain(failure, runs, decoder, run_id, row["default_branch"], base_known=base_known, config=config)
         for failure in rows
     ]
-    failures.sort(key=lambda failure: _ORDER.index(failure.explanation.answer))
+    failures.sort(key=lambda failure: ORDER.index(failure.explanation.answer))
     total = rows[0]["total"] if rows else 0
     return RunExplained(**dict(row), failures=tuple(failures), failures_total=total)
 

@@ -6,24 +6,11 @@ from typing import Any
 
 from flakeguard.analysis.explanation import FailureExplained, RunExplained
 from flakeguard.analysis.model import Answer, AttemptRef, Evidence, EvidenceKind, Odds
+from flakeguard.analysis.wording import ANSWER_LABELS, counted
 from flakeguard.dashboard.model import FailureText, TestName
 from flakeguard.dashboard.texts import failure_text
 from flakeguard.reports.model import Outcome
 
-ANSWER_LABELS: Mapping[str, str] = {
-    Answer.YOURS: "Yours",
-    Answer.KNOWN_FLAKE: "Known flake",
-    Answer.MAIN_BROKEN: "Main is broken",
-    Answer.OUTAGE: "Outage",
-    Answer.CANNOT_TELL: "Cannot tell",
-}
-_COUNTED: Mapping[str, tuple[str, str]] = {
-    Answer.YOURS: ("yours", "yours"),
-    Answer.KNOWN_FLAKE: ("known flake", "known flakes"),
-    Answer.MAIN_BROKEN: ("broken on main", "broken on main"),
-    Answer.OUTAGE: ("by an outage", "by an outage"),
-    Answer.CANNOT_TELL: ("undecided", "undecided"),
-}
 _CAUSE_LABELS = {"yours": "your change", "known_flake": "flake", "main_broken": "main is broken", "outage": "outage"}
 _KIND_TEXTS: Mapping[EvidenceKind, str] = {
     EvidenceKind.RETRY: "Failed and passed in one run",
@@ -97,7 +84,7 @@ class AnsweredRun:
 def present(run: RunExplained) -> AnsweredRun:
     """The answers of `run` in words."""
     failures = tuple(_failure(failure) for failure in run.failures)
-    counts = tuple((answer, _COUNTED[answer][count > 1], count) for answer in Answer if (count := run.count(answer)))
+    counts = tuple((answer, counted(answer, count), count) for answer in Answer if (count := run.count(answer)))
     return AnsweredRun(run.headline, _tone(run), counts, failures, max(0, run.failures_total - len(failures)))
 
 

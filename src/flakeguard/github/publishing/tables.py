@@ -1,0 +1,132 @@
+"""The tables of the check run and the comment, cut by whole rows. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from flakeguard.analysis.model import Answer
+from flakeguard.analysis.wording import ANSWER_LABELS, counted, headline
+from flakeguard.github.publishing.markdown import code, fitting, link, size, text
+from flakeguard.github.publishing.model import Commit, CommitFailure, End
+
+_MARKS = {
+    Answer.YOURS: "🔴",
+    Answer.CANNOT_TELL: "🟡",
+    Answer.MAIN_BROKEN: "🟠",
+    Answer.KNOWN_FLAKE: "🌀",
+    Answer.OUTAGE: "⛈️",
+}
+_ROOM_FOR_NOTE = 300
+_JOBS_NAMED = 3
+_SURE, _HARDLY = 0.995, 0.005
+_SHORT_SHA = 8
+
+
+def commit_headline(commit: Commit) -> str:
+    """The commit in one sentence."""
+    if not commit.runs:
+        return "No test results of this commit are known."
+    if commit.failing:
+        if all(failure.answer is Answer.OUTAGE for failure in commit.failing):
+            failed, tests = (sum(getattr(run, name) for run in commit.outages) for name in ("failed", "tests"))
+            if tests:
+                return f"This is an outage: {failed:,} of {tests:,} tests failed. It counts against no test."
+        return headline([failure.answer for failure in commit.failing])
+    if commit.failures:
+        return f"Nothing failed in the end; {_plural(len(commit.failures), 'test')} passed only when run again."
+    return "Nothing failed."
+
+
+def counts(commit: Commit) -> str:
+    """Answers and tests, as in `1 yours, 2 known flakes. 1,200 of 1,203 tests passed in 4 jobs, 3 skipped`."""
+    answers = [failure.answer for failure in commit.failing]
+    told = [f"{answers.count(one)} {counted(one, answers.count(one))}" for one in Answer if one in answers]
+    tests, failed, skipped = (sum(getattr(run, name) for run in commit.runs) for name in ("tests", "failed", "skipped"))
+    jobs = _plural(len(commit.runs), "job")
+    numbers = f"{tests - failed:,} of {_plural(tests, 'test')} passed in {jobs}"
+    if skipped:
+        numbers += f", {skipped:,} skipped"
+    return f"{', '.join(told)}. {numbers}." if told else f"{numbers}."
+
+
+def answers_table(commit: Commit, most_bytes: int, most_rows: int | None = None) -> str:
+    """Every failure with its answer, odds and reason; the first ones that have room."""
+    head = "| | Test | Answer | Odds | Why |\n|---|---|---|--:|---|"
+    rows = [_answer_row(commit, failure) for failure in commit.failures]
+    return _table(commit, head, rows, most_bytes, most_rows, commit.unseen)
+
+
+def candidates_table(commit: Commit, most_bytes: int) -> str:
+    """The flaky ones with what they did before; empty when there are none."""
+    flaky = sorted((one for one in commit.failures if one.is_candidate), key=lambda one: -one.flake)
+    if not flaky:
+        return ""
+    head = "| Test | Failures | Rerun pass rate | Last failed | Confidence |\n|---|--:|--:|---|--:|"
+    return _table(commit, head, [_candidate_row(commit, failure) for failure in flaky], most_bytes, None, 0)
+
+
+def percent(share: float) -> str:
+    """`94 %`; never all, never nothing."""
+    if share >= _SURE:
+        return "over 99 %"
+    return "under 1 %" if share < _HARDLY else f"{share * 100:.0f} %"
+
+
+def run_address(commit: Commit, failure: CommitFailure) -> str | None:
+    """The failure on its run's page."""
+    return commit.page(failure.project_id, f"runs/{failure.run_id}#failure-{failure.test_case_id}")
+
+
+def test_address(commit: Commit, failure: CommitFailure) -> str | None:
+    """The test's page."""
+    return commit.page(failure.project_id, f"flakes/{failure.test_case_id}")
+
+
+def _table(commit: Commit, head: str, rows: Sequence[str], most_bytes: int, most_rows: int | None, unseen: int) -> str:
+    room = most_bytes - size(head) - _ROOM_FOR_NOTE
+    shown = min(fitting(rows, room), len(rows) if most_rows is None else most_rows)
+    hidden = len(rows) - shown + unseen
+    table = "\n".join([head, *rows[:shown]])
+    if not hidden:
+        return table
+    more = f"{_plural(hidden, 'further test')} {'is' if hidden == 1 else 'are'} not shown here"
+    return f"{table}\n\n_{link(more, commit.address)}._"
+
+
+def _answer_row(commit: Commit, failure: CommitFailure) -> str:
+    mark = _MARKS[failure.answer] if failure.end is End.FAILED else "✅"
+    answer = f"**{link(ANSWER_LABELS[failure.answer], run_address(commit, failure))}**"
+    if failure.end is not End.FAILED:
+        answer += f", {failure.end}"
+    odds = "–" if failure.answer is Answer.CANNOT_TELL else percent(failure.likely)
+    return f"| {mark} | {_test_cell(commit, failure)} | {answer} | {odds} | {text(failure.reason)} |"
+
+
+def _test_cell(commit: Commit, failure: CommitFailure) -> str:
+    name = link(code(failure.name), test_address(commit, failure))
+    jobs = [text(job, 80) for job in failure.jobs[:_JOBS_NAMED]]
+    if more := len(failure.jobs) - _JOBS_NAMED:
+        jobs += [f"{more} more"] if more > 0 else []
+    place = " in ".join(part for part in (text(failure.where, 120), ", ".join(jobs)) if part)
+    return f"{name}<br><sub>{place}</sub>" if place else name
+
+
+def _candidate_row(commit: Commit, failure: CommitFailure) -> str:
+    past = failure.past
+    failures = f"{past.failing_runs} of {_plural(past.runs, 'run')}" if past.runs else "–"
+    rate = f"{percent_of(past.reruns_passed, past.reruns)} of {past.reruns}" if past.reruns else "never rerun"
+    last = "only here"
+    if past.last_failed_at is not None:
+        last = f"{past.last_failed_at.astimezone(UTC):%-d %b %Y}"
+        if past.last_failed_sha:
+            last += f" on {code(past.last_failed_sha[:_SHORT_SHA])}"
+    name = link(code(failure.name), test_address(commit, failure))
+    return f"| {name} | {failures} | {rate} | {last} | {percent(failure.flake)} |"
+
+
+def percent_of(some: int, total: int) -> str:
+    """A counted share: `0 %` and `100 %` are facts here."""
+    return f"{100 * some / total:.0f} %"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
