@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.github.publishing.commenting import Comments
 from flakeguard.github.publishing.owing import owe_publication
+from flakeguard.github.publishing.processing import analyze_run
 from flakeguard.github.publishing.publishing import Manner, Published, publish
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.resources import Resources
@@ -259,7 +261,7 @@ async def test_an_unbound_or_removed_repository_hears_nothing(place: Place) -> N
 
 async def owed(place: Place, ingestion_id: str) -> Any:
     async with place.resources.database.transaction() as connection:
-        job_id = await owe_publication(connection, ingestion_id, "request-1")
+        job_id = await owe_publication(connection, UUID(ingestion_id), "request-1")
         return await connection.fetchrow("SELECT * FROM outbox WHERE job_id = $1", job_id)
 
 
@@ -282,3 +284,38 @@ async def test_nobody_publishes_on_the_repository_of_another_organisation(place:
     await place.publish()
     assert place.check_run["conclusion"] == "success"
     assert "evil" not in place.check_run["output"]["summary"]
+
+
+async def analyze(place: Place, data: dict) -> Any:
+    return await analyze_run(
+        place.resources.database, lambda _target: place.paper, "analyze-run", data,
+        job_id="analyze-run-1", afresh=False, now=place.resources.now, config=analysis_config(place.settings),
+        manner=Manner(None, Comments.FAILURES, frozenset()),
+    )  # fmt: skip
+
+
+async def test_the_documents_job_finds_its_commit_and_judges_again(place: Place) -> None:
+    ingestion_id = await place.results({"a": FAIL, "b": PASS})
+    job = {"workflowRunId": 77, "repository": {"owner": "Acme", "repo": "shop", "installationId": INSTALLATION}}
+    assert await analyze(place, job) == {"published": False, "reason": "no such run is known"}
+    await place.owner.execute(
+        "INSERT INTO github_runs (repository_id, workflow_run_id, head_sha) VALUES ($1, 77, $2)", REPOSITORY, SHA
+    )
+    await place.owner.execute("INSERT INTO github_run_ingestions VALUES ($1, 77, 1, $2)", REPOSITORY, ingestion_id)
+    before = await place.owner.fetch("SELECT lifetime_runs, lifetime_failures FROM flake_stats ORDER BY 1, 2")
+    said = await analyze(place, job | {"forceRecompute": True, "analysisConfig": {"lookbackDays": 7}})
+    assert said == {"testsAnalyzed": 2, "conclusion": "neutral", "checkRunSent": True, "commentsSent": 0}
+    assert await place.owner.fetch("SELECT lifetime_runs, lifetime_failures FROM flake_stats ORDER BY 1, 2") == before
+    # A run that came as an artifact is of the commit that GitHub names, whatever its results say.
+    assert (await owed(place, ingestion_id))["data"]["headSha"] == SHA
+
+
+async def test_what_is_owed_is_settled_once_it_is_said(place: Place) -> None:
+    row = await owed(place, await place.results({"a": FAIL}))
+    await analyze_run(
+        place.resources.database, lambda _target: place.paper, row["name"], row["data"],
+        job_id=row["job_id"], afresh=False, now=place.resources.now, config=analysis_config(place.settings),
+        manner=Manner(None, Comments.FAILURES, frozenset()),
+    )  # fmt: skip
+    assert place.check_run["head_sha"] == SHA
+    assert await place.owner.fetchval("SELECT count(*) FROM outbox") == 0
