@@ -39,10 +39,9 @@ _LEVELS = {Answer.YOURS: "failure", Answer.CANNOT_TELL: "warning"}
 
 def render_check_run(commit: Commit, *, handled: AbstractSet[str]) -> CheckRun:
     """The check run; `handled` are the identifiers of buttons that somebody answers."""
-    head = f"**{commit_headline(commit)}** {counts(commit)}"
-    summary = head
+    summary = counts(commit)
     if commit.failures:
-        summary += f"\n\n{answers_table(commit, MOST_BYTES - size(head) - 2)}"
+        summary += f"\n\n{answers_table(commit, MOST_BYTES - size(summary) - 2)}"
     return CheckRun(
         title=clip(commit_headline(commit), _TITLE_CHARACTERS),
         summary=summary,

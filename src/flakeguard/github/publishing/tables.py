@@ -12,9 +12,10 @@ _MARKS = {
     Answer.YOURS: "🔴",
     Answer.CANNOT_TELL: "🟡",
     Answer.MAIN_BROKEN: "🟠",
-    Answer.KNOWN_FLAKE: "🌀",
-    Answer.OUTAGE: "⛈️",
+    Answer.KNOWN_FLAKE: "🔵",
+    Answer.OUTAGE: "⚪",
 }
+_PASSED = "🟢"
 _ROOM_FOR_NOTE = 300
 _JOBS_NAMED = 3
 _SURE, _HARDLY = 0.995, 0.005
@@ -93,7 +94,7 @@ def _table(commit: Commit, head: str, rows: Sequence[str], most_bytes: int, most
 
 
 def _answer_row(commit: Commit, failure: CommitFailure) -> str:
-    mark = _MARKS[failure.answer] if failure.end is End.FAILED else "✅"
+    mark = _MARKS[failure.answer] if failure.end is End.FAILED else _PASSED
     answer = f"**{link(ANSWER_LABELS[failure.answer], run_address(commit, failure))}**"
     if failure.end is not End.FAILED:
         answer += f", {failure.end}"

@@ -120,7 +120,7 @@ def test_a_commit_that_came_through_says_so():
         commit(flake(1, end=End.RERUN))
     )
     row = render_comment(commit(flake(1, end=End.RERUN))).splitlines()[7]
-    assert row.startswith("| ✅ |")
+    assert row.startswith("| 🟢 |")
     assert "passed on a rerun" in row
 
 
