@@ -1,8 +1,9 @@
 """Who is asking: told from a request's credentials, as a database role with claims.
 
 The carriers, in this order: a service key (`X-Service-Key`, `Authorization: ServiceKey …`), `Authorization: Bearer
-<jwt>` (or `?token=` of a WebSocket), `apikey` or `X-Client-Key`, the browser's cookie. Without any: anonymous. Where a
-JWT may stand a service key may stand too. A person who signed in is never the operator, whatever their metadata say.
+<jwt>` (or `?token=` of a WebSocket), `apikey` or `X-Client-Key`, the browser's cookie. Without any: anonymous; other
+schemes of `Authorization` (a proxy's Basic) are not ours and say nothing. Where a JWT may stand a service key may stand
+too. A person who signed in is never the operator, whatever their metadata say.
 """
 
 from collections.abc import Mapping
@@ -107,7 +108,9 @@ async def _find(connection: HTTPConnection) -> Caller:
     key = carried.service_key
     if key is not None:
         return await caller_of_key(connection, key)
-    token = carried.bearer or _websocket_token(connection) or carried.client_key
+    token = carried.bearer
+    if token is None:
+        token = _websocket_token(connection) or carried.client_key
     if token is not None:
         return await caller_of_credential(connection, token)
     cookie = None if "authorization" in head_of(connection.scope) else cookies.session_token(connection)

@@ -52,7 +52,7 @@ class Credentials:
     Attributes:
         service_key: `X-Service-Key` and `Authorization: ServiceKey` hold one whatever it looks like; a bearer token or
             a client's key is one when it looks like one.
-        bearer: The token of `Authorization: Bearer …`.
+        bearer: The token of `Authorization: Bearer …`; empty when nothing stands behind that word.
         client_key: What `apikey` or `X-Client-Key` holds: a token for a role such as anon, or a service key.
     """
 
@@ -70,9 +70,8 @@ def credentials_of(scope: Scope) -> Credentials:
 
 
 def _read(head: Mapping[str, str]) -> Credentials:
-    scheme, _, value = head.get("authorization", "").partition(" ")
-    scheme, value = scheme.lower(), value.strip()
-    bearer = value if scheme == "bearer" and value else None
+    scheme, value = _parts(head.get("authorization", ""))
+    bearer = value if scheme == "bearer" else None
     client_key = head.get("apikey") or head.get("x-client-key") or None
     service_key = head.get("x-service-key")
     if service_key is None:
@@ -80,6 +79,11 @@ def _read(head: Mapping[str, str]) -> Credentials:
         if other is not None and (scheme == "servicekey" or is_service_key(other)):
             service_key = other
     return Credentials(service_key, bearer, client_key)
+
+
+def _parts(authorization: str) -> tuple[str, str]:
+    words = authorization.split(maxsplit=1)
+    return (words[0].lower() if words else ""), (words[1].strip() if len(words) > 1 else "")
 
 
 def is_service_key(value: str) -> bool:

@@ -133,3 +133,13 @@ async def test_keys_need_the_scope(app: FastAPI, tables: None, client: httpx.Asy
     )
     with pytest.raises(PermissionDeniedError):
         await functions.call(("public", "my_titles"), Call(), read_only=True)
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer\tnonsense", "bearer nonsense", "ServiceKey"])
+async def test_a_credential_that_is_none_is_refused(app: FastAPI, tables: None, header: str) -> None:
+    async with client_for(app) as client:
+        answer = await client.get("/api/v1/tables/todos", headers={"Authorization": header})
+        assert answer.status_code == 401
+        # A proxy's own password is none of our credentials.
+        basic = await client.get("/api/v1/tables/todos", headers={"Authorization": "Basic YTpi"})
+    assert (basic.status_code, basic.json()) == (200, [])
