@@ -43,7 +43,12 @@ class FlakeGuardSettings(Settings):
     worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
     remove_on_complete: int = Field(100, ge=0, validation_alias=names("REMOVE_ON_COMPLETE"))
     remove_on_fail: int = Field(50, ge=0, validation_alias=names("REMOVE_ON_FAIL"))
+    worker_processes: int = Field(1, ge=1, le=64, validation_alias=names("WORKER_PROCESSES"))
+    worker_shutdown_seconds: int = Field(25, ge=1, validation_alias=names("WORKER_SHUTDOWN_SECONDS"))
     health_check_port: int = Field(8080, ge=0, le=65535, validation_alias=names("HEALTH_CHECK_PORT"))
+    metrics_enabled: bool = Field(default=True, validation_alias=names("METRICS_ENABLED"))
+    metrics_port: int = Field(9090, ge=0, le=65535, validation_alias=names("METRICS_PORT"))
+    api_key: SecretStr | None = Field(None, min_length=16, validation_alias=names("API_KEY"))
 
     github_app_id: int | None = Field(None, ge=1, validation_alias=names("GITHUB_APP_ID"))
     github_api_url: str = Field("https://api.github.com", validation_alias=names("GITHUB_API_URL"))

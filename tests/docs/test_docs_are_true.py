@@ -19,6 +19,8 @@ from flakeguard.app import create_app
 from flakeguard.cli import COMMANDS, load
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.operating.routes import router as queue_router
+from flakeguard.worker.operating.serving import health_router, metrics_router
 from fluxbase.durations import format_duration
 from fluxbase.errors import FluxbaseError
 from fluxbase.monitoring import Metrics
@@ -126,9 +128,8 @@ def flat(entries: Iterable[Any]) -> Iterator[tuple[str, str]]:
 def routes() -> frozenset[tuple[str, str]]:
     """(method, path) of everything the application answers, parameters as {}."""
     app = create_app(FlakeGuardSettings(_env_file=None), NOBODY)
-    return frozenset(
-        (method, anonymous(path)) for method, path in flat(app.routes) if method not in ("HEAD", "OPTIONS")
-    )
+    every = [*app.routes, *health_router.routes, *queue_router.routes, *metrics_router.routes]
+    return frozenset((method, anonymous(path)) for method, path in flat(every) if method not in ("HEAD", "OPTIONS"))
 
 
 def anonymous(path: str) -> str:
@@ -147,15 +148,17 @@ def mentioned_paths(pages: list[Path]) -> set[str]:
 
 
 def test_every_route_of_the_api_is_documented():
-    api = {path for _, path in routes() if path.startswith(("/api/", "/health", "/metrics"))}
+    api = {path for _, path in routes() if path.startswith(("/api/", "/health", "/metrics", "/queues"))}
 
-    assert api - mentioned_paths([DOCS / "api.md", DOCS / "ingestion.md", DOCS / "operations.md"]) == set()
+    assert (
+        api - mentioned_paths([DOCS / "api.md", DOCS / "ingestion.md", DOCS / "operations.md", DOCS / "worker.md"])
+        == set()
+    )
 
 
 def test_every_page_of_the_dashboard_is_documented():
-    pages = {
-        path for method, path in routes() if method == "GET" and not path.startswith(("/api/", "/health", "/metrics"))
-    }
+    others = ("/api/", "/health", "/metrics", "/queues")
+    pages = {path for method, path in routes() if method == "GET" and not path.startswith(others)}
     internal = {path for path in pages if path.startswith(("/openapi", "/static"))}
 
     assert pages - internal - mentioned_paths([DOCS / "dashboard.md", DOCS / "api.md"]) == set()
@@ -200,14 +203,19 @@ def commands() -> dict[str, list[str]]:
     """Every command and subcommand with its long options."""
     found: dict[str, list[str]] = {}
     for name, entry in COMMANDS.items():
-        command = load(name, entry)
-        children = getattr(command, "commands", None)
-        for path, leaf in (
-            {f"{name} {sub}": c for sub, c in children.items()}.items() if children else [(name, command)]
-        ):
+        for path, leaf in leaves(name, load(name, entry)):
             options = [option for parameter in leaf.params for option in parameter.opts]
             found[path] = [option for option in options if option.startswith("--") and option != "--help"]
     return found
+
+
+def leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """What can be run: commands, those within groups, and groups that do something by themselves."""
+    children = getattr(command, "commands", {})
+    if not children or getattr(command, "invoke_without_command", False):
+        yield path, command
+    for name, child in children.items():
+        yield from leaves(f"{path} {name}", child)
 
 
 def test_every_command_and_option_is_documented():
@@ -221,11 +229,15 @@ def test_every_command_and_option_is_documented():
 
 @pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
 def test_every_command_that_a_page_names_exists(page: Path):
-    groups = {name.partition(" ")[0] for name in commands() if " " in name}
-    named = re.findall(r"(?<![\w/.@-])flakeguard ([a-z]+)(?: ([a-z]+))?", code(page))
+    groups = {" ".join(name.split()[:length]) for name in commands() for length in range(1, name.count(" ") + 1)}
+    named = re.findall(r"(?<![\w/.@-])flakeguard ([a-z]+)(?: ([a-z-]+))?(?: ([a-z-]+))?", code(page))
 
-    unknown = {name for name, _ in named if name not in COMMANDS}
-    unknown |= {f"{name} {sub}" for name, sub in named if name in groups and sub and f"{name} {sub}" not in commands()}
+    unknown = {name for name, *_ in named if name not in COMMANDS}
+    for words in named:
+        for length in (1, 2):
+            group, sub = " ".join(words[:length]), words[length]
+            if group in groups and sub and not sub.startswith("-"):
+                unknown |= {f"{group} {sub}"} - {*commands(), *groups}
     assert unknown - COMING == set()
 
 
@@ -253,11 +265,11 @@ def test_no_page_installs_somebody_elses_tool(page: Path):
 
 def metric_names() -> set[str]:
     served = CollectorRegistry()
-    WorkerMetrics(served)
+    worker = WorkerMetrics(served)
     api = Metrics()
     state = type("State", (), {"resources": None})()
     api.watch_pool(state)
-    families = [*served.collect(), *api.registry.collect()]
+    families = [*served.collect(), *worker.queues.registry.collect(), *api.registry.collect()]
     pool = {f"fluxbase_db_connections{suffix}" for suffix in ("", "_idle", "_max", "_waiting")}  # need a pool to show
     pool.add("fluxbase_db_requests_total")
     return {f"{one.name}_total" if one.type == "counter" else one.name for one in families} | pool

@@ -15,10 +15,11 @@ from flakeguard.settings import FlakeGuardSettings
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.resources import Addresses
 from fluxbase.servers import home_of
-from fluxbase.serving import SUPERVISED, Role, StopSignal, revive, stop_all
+from fluxbase.serving import STOP_SECONDS, SUPERVISED, Role, StopSignal, revive, stop_all
 
 _READY_SECONDS = 60
 _LOOK_SECONDS = 0.2
+_LEAVING_SECONDS = 15
 
 
 def up(
@@ -55,7 +56,7 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: StopSig
                 revive(roles, lambda told: stderr().print(f"[yellow]{told}[/]"))
     finally:
         stderr().print("stopping …")
-        stop_all(roles)
+        stop_all(roles, seconds=max(STOP_SECONDS, settings.worker_shutdown_seconds + _LEAVING_SECONDS))
 
 
 def _roles(settings: FlakeGuardSettings, addresses: Addresses) -> list[Role]:

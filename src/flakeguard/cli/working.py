@@ -1,19 +1,17 @@
-"""The worker in this process, with its health and metrics on a port."""
+"""The worker in this process, with its health, queue API and metrics on their ports."""
+
+import socket
 
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.health import worker_health
 from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.operating.serving import create_worker_app
 from flakeguard.worker.queues import QUEUES
 from flakeguard.worker.runner import running_worker
-from fluxbase.monitoring import exposition
+from fluxbase.monitoring.siblings import answering
 from fluxbase.resources import Addresses, open_resources
-from fluxbase.serving import Server, run, serve_until_orphaned, server_config
+from fluxbase.serving import Server, run, serve_until_orphaned, server_config, shared_socket
 
 
 def work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
@@ -30,20 +28,23 @@ def max_connections(settings: FlakeGuardSettings) -> int:
     return max(settings.database_max_connections, at_once + 5)
 
 
+def listening(settings: FlakeGuardSettings) -> list[socket.socket]:
+    """The ports of health and of metrics; the processes of a worker may share them."""
+    ports = [settings.health_check_port]
+    if settings.metrics_enabled and settings.metrics_port != settings.health_check_port:
+        ports.append(settings.metrics_port)
+    return [shared_socket(settings.host, port) for port in ports]
+
+
 async def _work(settings: FlakeGuardSettings, addresses: Addresses) -> None:
-    registry = CollectorRegistry()
-    async with open_resources(
-        addresses, application_name="flakeguard-worker", max_connections=max_connections(settings)
-    ) as resources:
-
-        async def health(_request: Request) -> Response:
-            body, healthy = await worker_health(resources, settings)
-            return JSONResponse(body, 200 if healthy else 503)
-
-        async def metrics(_request: Request) -> Response:
-            return exposition(registry)
-
-        app = Starlette(routes=[Route("/health", health), Route("/metrics", metrics)])
+    metrics = WorkerMetrics(CollectorRegistry())
+    async with (
+        open_resources(
+            addresses, application_name="flakeguard-worker", max_connections=max_connections(settings)
+        ) as resources,
+        answering(metrics.registry) as siblings,
+    ):
+        app = create_worker_app(settings, resources, metrics, siblings)
         server = Server(server_config(app, settings.host, settings.health_check_port), lambda: None)
-        async with running_worker(resources, settings, WorkerMetrics(registry)):
-            await serve_until_orphaned(server)
+        async with running_worker(resources, settings, metrics):
+            await serve_until_orphaned(server, listening(settings))

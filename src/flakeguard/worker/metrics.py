@@ -104,6 +104,11 @@ class QueueMetrics:
         """Say how many jobs of a queue have a status (waiting, active, completed, failed …)."""
         self._size.labels(queue, status).set(jobs)
 
+    def unknown(self) -> None:
+        """Servers are away: a number that is old would be worse than none."""
+        self._size.clear()
+        self._dead.clear()
+
     def dead_letters(self, queue: str, jobs: int) -> None:
         """Say how many dead letters a queue has."""
         self._dead.labels(queue).set(jobs)

@@ -14,6 +14,8 @@ from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.bull import DelayedError, WaitingChildrenError, Worker
 from flakeguard.worker.failing import backoff_ms, fail
+from flakeguard.worker.leaving import Leaving
+from flakeguard.worker.logged import log_fields
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import Relay
 from flakeguard.worker.processors import Job, Processors, begin, processor_of, processors
@@ -26,7 +28,7 @@ from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
 
-_CLOSE_SECONDS = 25
+_HAND_BACK_SECONDS = 5
 _AGAIN_SECONDS = 2.0
 
 type Duty = Callable[[], Awaitable[None]]
@@ -43,7 +45,8 @@ async def running_worker(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
     known = processors(resources, config, limits)
-    workers = [_worker(resources, settings, queue, known, metrics) for queue in QUEUES]
+    leaving = Leaving()
+    workers = [_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
     duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
     duties["relay"] = relay.run
@@ -58,7 +61,10 @@ async def running_worker(
         )
         yield
     finally:
-        await asyncio.gather(by_the_clock.aclose(), *(_close(worker) for worker in workers))
+        limit = asyncio.get_running_loop().call_later(settings.worker_shutdown_seconds, leaving.out_of_time)
+        patience = settings.worker_shutdown_seconds + _HAND_BACK_SECONDS
+        await asyncio.gather(by_the_clock.aclose(), *(_close(worker, patience) for worker in workers))
+        limit.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -66,10 +72,15 @@ async def running_worker(
 
 
 def _worker(
-    resources: Resources, settings: FlakeGuardSettings, queue: str, known: Processors, metrics: WorkerMetrics
+    resources: Resources,
+    settings: FlakeGuardSettings,
+    queue: str,
+    known: Processors,
+    metrics: WorkerMetrics,
+    leaving: Leaving,
 ) -> Any:
     async def process(bull_job: Any, token: str) -> Mapping[str, Any]:
-        return await _process(resources, _job(queue, bull_job, token), known, metrics)
+        return await leaving.within(bull_job, token, _process(resources, _job(queue, bull_job, token), known, metrics))
 
     worker = Worker(
         bullmq_name(queue),
@@ -116,12 +127,12 @@ async def _run(worker: Any) -> None:
         raise RuntimeError("BullMQ's loop ended by itself; what it printed says why")
 
 
-async def _close(worker: Any) -> None:
+async def _close(worker: Any, patience_seconds: float) -> None:
     try:
-        async with asyncio.timeout(_CLOSE_SECONDS):
+        async with asyncio.timeout(patience_seconds):
             await worker.close()
     except TimeoutError:
-        await worker.close(force=True)  # what is under way is rolled back, and taken over as stalled
+        await worker.close(force=True)  # Redis is away, or a job ignores that it is cancelled: taken over as stalled
 
 
 def _job(queue: str, bull_job: Any, token: str) -> Job:
@@ -137,11 +148,7 @@ def _job(queue: str, bull_job: Any, token: str) -> Job:
 
 
 async def _process(resources: Resources, job: Job, known: Processors, metrics: WorkerMetrics) -> Mapping[str, Any]:
-    correlation_id = job.data.get("correlationId")
-    with (
-        metrics.job(job.queue) as outcome,
-        structlog.contextvars.bound_contextvars(job_id=job.id, correlation_id=correlation_id),
-    ):
+    with metrics.job(job.queue) as outcome, structlog.contextvars.bound_contextvars(**log_fields(job)):
         started = time.perf_counter()
         try:
             await begin(resources, job)

@@ -24,6 +24,7 @@ from fluxbase.serving import (
     run,
     serve_until_orphaned,
     server_config,
+    shared_socket,
     stop_all,
 )
 from fluxbase.settings import Settings
@@ -52,7 +53,7 @@ def serve_process() -> None:
     """Serve as one of several processes; `fluxbase serve` starts it and tells it everything by the environment."""
     settings = settings_of()
     with reached(settings, logs_to=sys.stdout) as addresses:
-        run_server(settings, addresses, _shared_socket(settings.host, settings.port))
+        run_server(settings, addresses, shared_socket(settings.host, settings.port))
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
@@ -76,7 +77,7 @@ def run_server(settings: Settings, addresses: Addresses, listening: socket.socke
 
 def _supervise(settings: Settings, addresses: Addresses) -> None:
     # Bound and not listening: it keeps the port for us, and the kernel gives it no connection.
-    with _shared_socket(settings.host, settings.port), TemporaryDirectory(prefix="fluxbase-") as folder:
+    with shared_socket(settings.host, settings.port), TemporaryDirectory(prefix="fluxbase-") as folder:
         stop = StopSignal()
         command = [sys.executable, "-m", "fluxbase", "serve-process"]
         told = {**_told(settings, addresses), FOLDER: folder}
@@ -110,16 +111,3 @@ def _told(settings: Settings, addresses: Addresses) -> dict[str, str]:
     if addresses.owner_dsn is not None:
         environment["FLUXBASE_DATABASE_OWNER_URL"] = addresses.owner_dsn
     return environment
-
-
-def _shared_socket(host: str, port: int) -> socket.socket:
-    """A socket that several processes may bind to one address; the kernel spreads connections evenly over them."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    shared = socket.socket(family, socket.SOCK_STREAM)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    # The loop sets this on sockets that it makes itself. Connections inherit it; without it head and body of an answer,
-    # written one after the other, wait for the client's delayed acknowledgement: 40 ms each.
-    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    shared.bind((host, port))
-    return shared

@@ -30,12 +30,18 @@ _PATIENCE_SECONDS = 2.0
 @asynccontextmanager
 async def answering_siblings(app: FastAPI) -> AsyncGenerator[None]:
     """Answer the other processes while the application runs; alone, do nothing."""
-    name, folder = os.environ.get(PROCESS), os.environ.get(FOLDER)
-    app.state.siblings = Path(folder) if name and folder else None
-    if not (name and folder):
+    async with answering(metrics_of(app).registry) as folder:
+        app.state.siblings = folder
         yield
+
+
+@asynccontextmanager
+async def answering(registry: CollectorRegistry) -> AsyncGenerator[Path | None]:
+    """Answer the other processes with `registry`; yields the folder of the sockets, None for a process alone."""
+    name, folder = os.environ.get(PROCESS), os.environ.get(FOLDER)
+    if not (name and folder):
+        yield None
         return
-    registry = metrics_of(app).registry
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -49,21 +55,26 @@ async def answering_siblings(app: FastAPI) -> AsyncGenerator[None]:
     path = Path(folder) / f"{name}{_SUFFIX}"
     path.unlink(missing_ok=True)  # left by one of this name that was killed
     async with await asyncio.start_unix_server(answer, path):
-        yield
+        yield Path(folder)
     path.unlink(missing_ok=True)
 
 
 async def metrics_text(app: FastAPI) -> bytes:
     """The metrics of this process, or of all of them with the label `process`, in Prometheus' text format."""
     folder: Path | None = getattr(app.state, "siblings", None)
+    return generate_latest(await everybodys(metrics_of(app).registry, folder))
+
+
+async def everybodys(registry: CollectorRegistry, folder: Path | None) -> CollectorRegistry:
+    """`registry` itself without a folder; else what all processes of the folder say, with the label `process`."""
     if folder is None:
-        return generate_latest(metrics_of(app).registry)
+        return registry
     paths = _sockets(folder)
     texts = await asyncio.gather(*(_ask(path) for path in paths))
     named = [(path.stem, text) for path, text in zip(paths, texts, strict=True) if text is not None]
-    registry = CollectorRegistry()
-    registry.register(_Merged(named))
-    return generate_latest(registry)
+    merged = CollectorRegistry()
+    merged.register(_Merged(named))
+    return merged
 
 
 def _sockets(folder: Path) -> list[Path]:

@@ -1,15 +1,17 @@
 """Servers as processes: one in this process, or several that a supervisor keeps alive."""
 
-from fluxbase.serving.roles import Role, StopSignal, revive, stop_all
+from fluxbase.serving.roles import STOP_SECONDS, Role, StopSignal, revive, stop_all
 from fluxbase.serving.running import run
 from fluxbase.serving.server import (
     SUPERVISED,
     Server,
     serve_until_orphaned,
     server_config,
+    shared_socket,
 )
 
 __all__ = [
+    "STOP_SECONDS",
     "SUPERVISED",
     "Role",
     "Server",
@@ -18,5 +20,6 @@ __all__ = [
     "run",
     "serve_until_orphaned",
     "server_config",
+    "shared_socket",
     "stop_all",
 ]

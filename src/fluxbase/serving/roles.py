@@ -67,9 +67,9 @@ def revive(roles: Sequence[Role], say: Callable[[str], None]) -> None:
             role.start()
 
 
-def stop_all(roles: Sequence[Role]) -> None:
-    """Stop all at once, and wait until the last has ended."""
-    deadline = time.monotonic() + STOP_SECONDS
+def stop_all(roles: Sequence[Role], seconds: float = STOP_SECONDS) -> None:
+    """Stop all at once, and wait until the last has ended; what takes longer than `seconds` is killed."""
+    deadline = time.monotonic() + seconds
     for role in roles:
         role.stop()
     for role in roles:

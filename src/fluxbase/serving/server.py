@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from types import FrameType
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from fluxbase.realtime.transport import WEBSOCKET_OPTIONS
 from fluxbase.repeating import beside
@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
+def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """Uvicorn as every role runs it: our logs, our headers, no trust in what a client says of itself.
 
     Upgrades to WebSockets use the `websockets` library's sans-I/O core.
@@ -66,3 +66,16 @@ async def _watch_parent(server: uvicorn.Server) -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 -- the kernel offers no event for it that works everywhere
         await asyncio.sleep(_LOOK_FOR_PARENT_SECONDS)
     server.handle_exit(signal.SIGTERM, None)
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """A socket that several processes may bind to one address; the kernel spreads connections evenly over them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    shared = socket.socket(family, socket.SOCK_STREAM)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # The loop sets this on sockets that it makes itself. Connections inherit it; without it head and body of an answer,
+    # written one after the other, wait for the client's delayed acknowledgement: 40 ms each.
+    shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    shared.bind((host, port))
+    return shared

@@ -14,9 +14,9 @@ import httpx
 import psutil
 import pytest
 
-from fluxbase.cli.serve import _shared_socket
 from fluxbase.embedded.ports import free_port
 from fluxbase.resources import Addresses
+from fluxbase.serving import shared_socket
 
 from ...chaos.installation import listening_children
 
@@ -93,7 +93,7 @@ def test_two_processes(addresses: Addresses, tmp_path: Path):
 
 
 def test_connections_of_several_processes_do_not_wait_for_acknowledgements():
-    with _shared_socket("127.0.0.1", 0) as listening, socket.socket() as client:
+    with shared_socket("127.0.0.1", 0) as listening, socket.socket() as client:
         listening.listen()
         client.connect(listening.getsockname())
         connection, _ = listening.accept()
