@@ -106,6 +106,20 @@ async def _serve(addresses: Addresses) -> AsyncIterator[Any]:
     await serving
 
 
+# An installation of each state, repositories with long names and without a project, a delivery of each state.
+GITHUB = """
+    INSERT INTO github_installations (id, account_id, account_login, organization_id, suspended_at, deleted_at)
+    VALUES (1, 1, 'acme', {organization}, NULL, NULL), (2, 2, 'acme-labs', {organization}, now(), NULL),
+           (3, 3, 'acme-old', {organization}, NULL, now());
+    INSERT INTO github_repositories (id, installation_id, full_name, project_id, removed_at)
+    VALUES (1, 1, 'acme/web-shop', {project}, NULL), (2, 3, 'acme-old/gone', NULL, now()),
+           (3, 1, 'acme/a-repository-whose-name-is-as-long-as-theirs-can-be', NULL, NULL);
+    INSERT INTO github_deliveries (guid, event, action, installation_id, repository_id, body, state, error)
+    SELECT state, 'workflow_run', 'completed', 1, 1, '', state, CASE state WHEN 'failed' THEN repeat('why ', 40) END
+    FROM unnest(ARRAY['received', 'done', 'ignored', 'failed', 'unbound']) state
+"""
+
+
 async def _populate(app: Any, url: str, resources: Resources) -> Site:
     class Request:
         """As much of a request as the accounts need."""
@@ -119,6 +133,8 @@ async def _populate(app: Any, url: str, resources: Resources) -> Site:
     _, token = await api_keys.create(resources.database, signed_in.user, project.id, name="GitHub Actions")
     seeding = _load_seeding()
     seeded = await seeding.seed_project(resources.database, project.id, seeding.fixed_now(), days=5, runs_a_day=4)
+    async with resources.database.transaction() as connection:
+        await connection.execute(GITHUB.format(organization=organization.id, project=project.id))
     return Site(url, resources, signed_in.user, signed_in.token, token, project.id, seeded)
 
 

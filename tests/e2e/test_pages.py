@@ -15,7 +15,7 @@ PAGES = (
 )  # fmt: skip
 ELSEWHERE = (
     "/?all", "/account", "/orgs/new", "/orgs/acme", "/orgs/acme/members", "/orgs/acme/audit", "/orgs/acme/settings",
-    "/orgs/acme/projects/new",
+    "/orgs/acme/projects/new", "/orgs/acme/github", "/github/setup?installation_id=1", "/github/setup",
 )  # fmt: skip
 
 

@@ -7,6 +7,12 @@ from uuid import UUID
 
 from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.github.installations.actions import perform
+from flakeguard.github.installations.adopting import adopt_installation
+from flakeguard.github.installations.binding import ADOPT
+from flakeguard.github.installations.client import AppClient
+from flakeguard.github.webhooks.owing import REQUESTED_ACTION
+from flakeguard.github.webhooks.working import App
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.worker.dead_letters import Cause, bury
@@ -49,8 +55,10 @@ class Job:
     token: str = ""
 
 
-def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimits) -> Processors:
-    """The processor of each job, by the public name of its queue and its own."""
+def processors(
+    resources: Resources, config: AnalysisConfig, limits: ArchiveLimits, app: App, client: AppClient | None = None
+) -> Processors:
+    """The processor of each job, by the public name of its queue and its own. Without `client` GitHub is not asked."""
 
     async def upload(job: Job) -> Mapping[str, Any]:
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
@@ -73,8 +81,16 @@ def processors(resources: Resources, config: AnalysisConfig, limits: ArchiveLimi
             await settle(connection, job.id)
         return {"testsAnalyzed": judged}
 
+    async def adopt(job: Job) -> Mapping[str, Any]:
+        return {"deliveries": await adopt_installation(resources, app, client, job.data, job_id=job.id)}
+
+    async def act(job: Job) -> Mapping[str, Any]:
+        return {"answer": await perform(resources, client, job.data, job_id=job.id)}
+
     return {
         (INGEST, PROCESS_UPLOAD): upload,
+        (INGEST, ADOPT): adopt,
+        (ANALYZE, REQUESTED_ACTION): act,
         (ANALYZE, ANALYZE_UPLOAD): analyze,
         (ANALYZE, RECOMPUTE_PROJECT): recompute_project,
     }

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.github.webhooks.working import App
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.bull import DelayedError, WaitingChildrenError, Worker
@@ -44,7 +45,7 @@ async def running_worker(
     limits = ArchiveLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
-    known = processors(resources, config, limits)
+    known = processors(resources, config, limits, App.of(settings))
     leaving = Leaving()
     workers = [_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))

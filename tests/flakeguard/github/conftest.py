@@ -45,7 +45,13 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> FlakeGuardSettings:
     for name in ("GITHUB_APP_ID", "GITHUB_WEBHOOK_SECRET"):
         monkeypatch.delenv(name, raising=False)
     return settings_of_a_clone(monkeypatch).model_copy(
-        update={"github_webhook_secret": _secret(SECRET), "github_app_id": 29310}
+        update={
+            "github_webhook_secret": _secret(SECRET),
+            "github_app_id": 29310,
+            "github_client_id": "Iv1.client",
+            "github_client_secret": _secret("the App's client secret"),
+            "github_app_slug": "flakeguard",
+        }
     )
 
 
@@ -111,3 +117,23 @@ def run_event(
         "action": action, "workflow_run": told | run, "installation": {"id": installation},
         "repository": of or repository(),
     }  # fmt: skip
+
+
+async def bind(owner: Any, tenant: Any, installation: int = INSTALLATION) -> None:
+    """As the binding leaves it: the organisation's, with the project that gets the repository's results."""
+    await owner.execute("UPDATE github_installations SET organization_id = $2 WHERE id = $1", installation,
+                        tenant.project.organization_id)  # fmt: skip
+    await owner.execute("UPDATE github_repositories SET project_id = $2 WHERE installation_id = $1", installation,
+                        tenant.project.id)  # fmt: skip
+
+
+@pytest.fixture
+async def bound(owner: Any, tenant: Any, deliver: Deliver) -> None:
+    answer = await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    assert answer.status_code == 202
+    await bind(owner, tenant)
+
+
+async def bury(owner: Any, job_id: str, error: str) -> None:
+    """As the worker leaves a job that it gave up."""
+    await owner.execute("UPDATE outbox SET dead_at = now(), error = $2 WHERE job_id = $1", job_id, error)

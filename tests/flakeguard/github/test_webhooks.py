@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from flakeguard.worker.outbox import bury, settle
+from flakeguard.worker.outbox import settle
 
 from .conftest import (
     INSTALLATION,
     REPOSITORY,
     SECRET,
     SHA,
+    bury,
     examples,
-    installation_event,
     repository,
     run_event,
     signed,
@@ -30,20 +30,6 @@ async def deliveries(owner) -> list[dict]:
 
 async def owed(owner) -> list[dict]:
     return [dict(row) for row in await owner.fetch("SELECT * FROM outbox ORDER BY id")]
-
-
-async def bind(owner, tenant, installation: int = INSTALLATION) -> None:
-    """As the binding leaves it: the organisation's, with the project that gets the repository's results."""
-    await owner.execute("UPDATE github_installations SET organization_id = $2 WHERE id = $1", installation,
-                        tenant.project.organization_id)  # fmt: skip
-    await owner.execute("UPDATE github_repositories SET project_id = $2 WHERE installation_id = $1", installation,
-                        tenant.project.id)  # fmt: skip
-
-
-@pytest.fixture
-async def bound(owner, tenant, deliver) -> None:
-    assert (await deliver("installation", installation_event("created", INSTALLATION, repository()))).status_code == 202
-    await bind(owner, tenant)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +175,7 @@ async def test_a_redelivery_of_what_succeeded_changes_nothing(bound, deliver, ow
 async def test_a_redelivery_of_what_was_given_up_works_again(bound, deliver, owner, resources) -> None:
     await deliver("workflow_run", run_event(), guid="g-1")
     (job,) = await owed(owner)
-    async with resources.database.transaction() as connection:
-        await bury(connection, job["job_id"], "GitHub said no")
+    await bury(owner, job["job_id"], "GitHub said no")
     await deliver("workflow_run", run_event(), guid="g-1")
     (again,) = await owed(owner)
     assert (again["dead_at"], again["error"]) == (None, None)

@@ -6,6 +6,7 @@ from flakeguard.dashboard.routes import (
     account,
     entry,
     events,
+    github,
     members,
     organizations,
     project_settings,
@@ -17,5 +18,19 @@ from flakeguard.dashboard.routes import (
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (entry, signing_in, account, organizations, members, setup, project_settings, tests, runs, uploads, events):
+_PARTS = (
+    entry,
+    signing_in,
+    account,
+    organizations,
+    members,
+    github,
+    setup,
+    project_settings,
+    tests,
+    runs,
+    uploads,
+    events,
+)
+for part in _PARTS:
     router.include_router(part.router)

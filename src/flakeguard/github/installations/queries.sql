@@ -20,11 +20,10 @@ SELECT id, installation_id, full_name, default_branch, private, project_id, remo
 FROM github_repositories WHERE id = $1
 
 -- name: put_repository
-INSERT INTO github_repositories AS old (id, installation_id, organization_id, full_name, default_branch, private)
-VALUES ($1, $2, (SELECT organization_id FROM github_installations WHERE id = $2), $3, $4, coalesce($5, true))
+INSERT INTO github_repositories AS old (id, installation_id, full_name, default_branch, private)
+VALUES ($1, $2, $3, $4, coalesce($5, true))
 ON CONFLICT (id) DO UPDATE SET
     installation_id = excluded.installation_id,
-    organization_id = excluded.organization_id,
     full_name = excluded.full_name,
     default_branch = coalesce(excluded.default_branch, old.default_branch),
     private = coalesce($5, old.private),

@@ -34,7 +34,9 @@ async def owe_run(
         "metadata": {name: value for name, value in metadata.items() if value is not None},
         "correlationId": cause,
     }
-    await owe(connection, queue=INGEST, name=PROCESS_RUN, job_id=job_id, data=data, correlation_id=cause)
+    await owe(
+        connection, queue=INGEST, name=PROCESS_RUN, job_id=job_id, data=data, correlation_id=cause, priority=priority
+    )
     return job_id
 
 
@@ -48,7 +50,9 @@ async def owe_analysis(connection: Connection, repository: KnownRepository, run:
         "forceRecompute": True,
         "correlationId": cause,
     }
-    await owe(connection, queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=cause)
+    await owe(
+        connection, priority="high", queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=cause
+    )
     return job_id
 
 
@@ -65,7 +69,15 @@ async def owe_action(
         "requestedBy": action.sender,
         "correlationId": cause,
     }
-    await owe(connection, queue=ANALYZE, name=REQUESTED_ACTION, job_id=job_id, data=data, correlation_id=cause)
+    await owe(
+        connection,
+        priority="high",
+        queue=ANALYZE,
+        name=REQUESTED_ACTION,
+        job_id=job_id,
+        data=data,
+        correlation_id=cause,
+    )
     return job_id
 
 

@@ -25,13 +25,13 @@ SELECT d.guid, d.event, d.action, d.repository_id, d.received_at, d.state, d.job
 FROM github_deliveries d
 JOIN github_installations i ON i.id = d.installation_id
 LEFT JOIN github_repositories r ON r.id = d.repository_id AND r.installation_id = d.installation_id
-WHERE i.organization_id = $1 AND ($2::text IS NULL OR d.state = $2)
+WHERE i.organization_id = $1
 ORDER BY d.received_at DESC, d.guid
-LIMIT $3 OFFSET $4
+LIMIT $2 OFFSET $3
 
 -- name: count_deliveries
 SELECT count(*) FROM github_deliveries d JOIN github_installations i ON i.id = d.installation_id
-WHERE i.organization_id = $1 AND ($2::text IS NULL OR d.state = $2)
+WHERE i.organization_id = $1
 
 -- name: delivery_organization
 SELECT i.organization_id FROM github_deliveries d JOIN github_installations i ON i.id = d.installation_id

@@ -54,6 +54,11 @@ class ListedDelivery:
     full_name: str | None
 
     @property
+    def repeatable(self) -> bool:
+        """Whether doing it again could change something."""
+        return self.state in ("done", "failed", "ignored") and not (self.error or "").startswith("nothing is done on")
+
+    @property
     def pending(self) -> bool:
         """Whether something more will become known by itself."""
         return self.state == "received"
@@ -112,11 +117,11 @@ async def next_unbound(connection: Connection, installation_id: int, most: int) 
 
 
 async def list_deliveries(
-    connection: Connection, organization_id: int, state: State | None, *, limit: int, offset: int
+    connection: Connection, organization_id: int, *, limit: int, offset: int
 ) -> tuple[list[ListedDelivery], int]:
     """Deliveries of an organisation's installations, newest first, in the state they were left in; and their number."""
-    rows = await connection.fetch(SQL["list_deliveries"], organization_id, state, limit, offset)
-    total = await connection.fetchval(SQL["count_deliveries"], organization_id, state)
+    rows = await connection.fetch(SQL["list_deliveries"], organization_id, limit, offset)
+    total = await connection.fetchval(SQL["count_deliveries"], organization_id)
     return [ListedDelivery(**row) for row in rows], total
 
 

@@ -39,13 +39,8 @@ async def webhook(request: Request) -> Response:
         spool.seek(0)
         body = spool.read()
     resources = request.app.state.resources
-    outcome = await take(resources.database, app_of(settings), guid=guid, event=event, body=body, now=resources.now())
+    outcome = await take(resources.database, App.of(settings), guid=guid, event=event, body=body, now=resources.now())
     return JSONResponse({"delivery": guid, "state": outcome.state}, status_code=202)
-
-
-def app_of(settings: FlakeGuardSettings) -> App:
-    """Which App this server is."""
-    return App(settings.github_app_id, settings.github_api_url)
 
 
 async def _receive_signed(request: Request, settings: FlakeGuardSettings, spool: IO[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Self, assert_never
 
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.webhooks import owing, repository
@@ -14,6 +14,7 @@ from flakeguard.github.webhooks.notices import (
 )
 from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
 from flakeguard.github.webhooks.repository import Outcome
+from flakeguard.settings import FlakeGuardSettings
 from fluxbase.db import Connection
 
 DONE = Outcome("done")
@@ -25,6 +26,11 @@ class App:
 
     app_id: int | None
     api_url: str
+
+    @classmethod
+    def of(cls, settings: FlakeGuardSettings) -> Self:
+        """The one that the settings name."""
+        return cls(settings.github_app_id, settings.github_api_url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,26 @@
+"""What installations need of GitHub's API."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flakeguard.github.facts import Repository
+
+
+class InstalledApp(Protocol):
+    """The App, as one installation of it."""
+
+    async def repositories(self) -> Sequence[Repository]:
+        """What it reaches."""
+        ...
+
+    async def rerun_failed_jobs(self, owner: str, repo: str, run_id: int) -> None:
+        """Run the failed jobs of a workflow run again."""
+        ...
+
+
+class AppClient(Protocol):
+    """The App."""
+
+    def installation(self, installation_id: int) -> InstalledApp:
+        """One of its installations."""
+        ...

@@ -1,0 +1,370 @@
+"""Whose an installation is: only somebody whom GitHub calls its administrator binds it, and nobody takes another's."""
+
+import html
+import re
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from flakeguard.github.facts import Repository
+from flakeguard.github.installations import vouching
+from flakeguard.github.installations.adopting import adopt_installation
+from flakeguard.github.webhooks.working import App
+from fluxbase.db import Claims
+
+from .conftest import (
+    INSTALLATION,
+    OTHERS_INSTALLATION,
+    OTHERS_REPOSITORY,
+    REPOSITORY,
+    account,
+    installation_event,
+    repository,
+    run_event,
+)
+
+APP = App(29310, "https://api.github.com")
+
+
+class Person:
+    """Somebody at GitHub: what its API says to their token."""
+
+    def __init__(self) -> None:
+        self.installations = [{"id": INSTALLATION, "account": account(), "target_type": "Organization"}]
+        self.user = {"id": 7, "login": "ada"}
+        self.membership = {"state": "active", "role": "admin", "organization": account()}
+        self.exchanges: list[dict] = []
+        self.away = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.away:
+            raise httpx.ConnectError("no route")
+        if request.url.path == "/login/oauth/access_token":
+            self.exchanges.append({name: found[0] for name, found in parse_qs(request.content.decode()).items()})
+            good = self.exchanges[-1]["code"] == "good"
+            return httpx.Response(200, json={"access_token": "ghu_x"} if good else {"error": "bad_verification_code"})
+        assert request.headers["authorization"] == "Bearer ghu_x"
+        match request.url.path:
+            case "/user":
+                return httpx.Response(200, json=self.user)
+            case "/user/installations":
+                return httpx.Response(200, json={"installations": self.installations})
+            case "/user/memberships/orgs/acme" if self.membership:
+                return httpx.Response(200, json=self.membership)
+        return httpx.Response(404, json={"message": "Not Found"})
+
+
+class Reaching:
+    """The App at GitHub, which reaches these repositories."""
+
+    def __init__(self, *repositories: Repository) -> None:
+        self._repositories = repositories
+
+    def installation(self, number: int) -> "Reaching":
+        assert number == INSTALLATION
+        return self
+
+    async def repositories(self):
+        return self._repositories
+
+
+@pytest.fixture
+def person(monkeypatch) -> Person:
+    found = Person()
+
+    @asynccontextmanager
+    async def connected():
+        try:
+            async with httpx.AsyncClient(transport=httpx.MockTransport(found.answer)) as client:
+                yield client
+        except httpx.HTTPError as error:
+            from flakeguard.github.installations.errors import GitHubAwayError
+
+            raise GitHubAwayError from error
+
+    monkeypatch.setattr(vouching, "connected", connected)
+    return found
+
+
+async def leave(client, tenant, installation: int = INSTALLATION) -> dict[str, str]:
+    """The setup page's way to GitHub: the query of the address that it links."""
+    page = await client.get(f"/github/setup?installation_id={installation}", headers=tenant.as_browser)
+    assert page.status_code == 200, page.text
+    address = html.unescape(re.search(r'href="(https://github.com/login[^"]+)"', page.text)[1])
+    return {name: found[0] for name, found in parse_qs(urlsplit(address).query).items()}
+
+
+async def come_back(client, tenant, state: str, code: str = "good") -> httpx.Response:
+    return await client.get("/github/callback", params={"code": code, "state": state}, headers=tenant.as_browser)
+
+
+async def bound_to(owner, installation: int = INSTALLATION) -> int | None:
+    return await owner.fetchval("SELECT organization_id FROM github_installations WHERE id = $1", installation)
+
+
+async def test_an_administrator_binds_and_what_was_kept_is_done(client, owner, tenant, deliver, person, resources):
+    await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    await deliver("workflow_run", run_event())
+    query = await leave(client, tenant)
+    assert query["redirect_uri"] == "http://testserver/github/callback"
+    answer = await come_back(client, tenant, query["state"])
+    assert answer.headers["location"] == "/orgs/ada/github?notice=github-bound", answer.text
+    (exchange,) = person.exchanges
+    assert exchange["client_secret"] == "the App's client secret"
+    assert exchange["code_verifier"]
+    assert await bound_to(owner) == tenant.project.organization_id
+    (job,) = await owner.fetch("SELECT * FROM outbox")
+    assert job["name"] == "adopt-installation"
+
+    reached = Reaching(Repository(REPOSITORY, "acme/shop", True, "trunk"), Repository(900, "acme/Tools", True, None))
+    done = await adopt_installation(resources, APP, reached, {"installationId": INSTALLATION}, job_id=job["job_id"])
+    assert done == 1
+    assert [row["name"] for row in await owner.fetch("SELECT name FROM outbox")] == ["process-run"]
+    projects = await owner.fetch(
+        "SELECT p.slug, p.default_branch FROM github_repositories r JOIN projects p ON p.id = project_id ORDER BY slug"
+    )
+    assert [tuple(row) for row in projects] == [("shop", "trunk"), ("tools", "main")]
+    actions = {row["action"] for row in await owner.fetch("SELECT action FROM audit_events")}
+    assert {"github.bound", "project.created"} <= actions
+
+
+async def test_the_project_of_the_repositorys_name_is_taken(client, owner, tenant, deliver, person):
+    await deliver("installation", installation_event("created", INSTALLATION, repository(full_name="acme/ada-shop")))
+    await come_back(client, tenant, (await leave(client, tenant))["state"])
+    assert await owner.fetchval("SELECT project_id FROM github_repositories") == tenant.project.id
+
+
+def of_a_reader(person):
+    person.membership["role"] = "member"
+
+
+def of_somebody_pending(person):
+    person.membership["state"] = "pending"
+
+
+def of_a_stranger(person):
+    person.installations = []
+
+
+def of_nobody_there(person):
+    person.membership = None
+
+
+def of_another_account_of_that_name(person):
+    person.membership["organization"] = account(number=12345)
+
+
+def of_another_users_own_account(person):
+    person.installations[0] |= {"target_type": "User"}
+
+
+def of_an_account_that_the_installation_is_not_of(person):
+    person.installations[0]["account"] = account(number=500)
+    person.membership["organization"] = account(number=500)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [of_a_reader, of_somebody_pending, of_a_stranger, of_nobody_there, of_another_account_of_that_name,
+     of_another_users_own_account, of_an_account_that_the_installation_is_not_of],
+)  # fmt: skip
+async def test_nobody_else_binds(client, owner, tenant, deliver, person, change):
+    await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    change(person)
+    answer = await come_back(client, tenant, (await leave(client, tenant))["state"])
+    assert answer.status_code == 403
+    assert await bound_to(owner) is None
+    assert await owner.fetch("SELECT FROM outbox") == []
+
+
+async def test_a_users_own_account_is_theirs(client, owner, tenant, deliver, person):
+    person.installations[0] = {"id": INSTALLATION, "account": account("ada", 7, "User"), "target_type": "User"}
+    answer = await come_back(client, tenant, (await leave(client, tenant))["state"])
+    assert answer.status_code == 303, answer.text
+    assert await bound_to(owner) == tenant.project.organization_id
+
+
+async def test_a_state_is_of_the_session_that_left(client, owner, tenant, stranger, person):
+    """Mallory sends Ada her own address, or comes back with Ada's."""
+    for leaver, comer in ((stranger, tenant), (tenant, stranger)):
+        query = await leave(client, leaver)
+        assert (await come_back(client, comer, query["state"])).status_code == 400
+    assert person.exchanges == []
+    assert await owner.fetch("SELECT FROM github_installations WHERE organization_id IS NOT NULL") == []
+
+
+async def test_a_code_that_github_refuses_binds_nothing(client, owner, tenant, person):
+    query = await leave(client, tenant)
+    assert (await come_back(client, tenant, query["state"], code="stolen")).status_code == 403
+    person.away = True
+    assert (await come_back(client, tenant, query["state"])).status_code == 503
+    assert await owner.fetch("SELECT FROM github_installations") == []
+
+
+async def test_a_member_without_the_role_is_not_offered_to_bind(client, owner, tenant, person):
+    query = await leave(client, tenant)
+    await owner.execute("UPDATE memberships SET role = 'MEMBER'")
+    page = await client.get(f"/github/setup?installation_id={INSTALLATION}", headers=tenant.as_browser)
+    assert "login/oauth" not in page.text
+    assert (await come_back(client, tenant, query["state"])).status_code == 403
+    assert await bound_to(owner) is None
+
+
+async def test_what_is_bound_is_not_taken_by_another_organisation(client, owner, tenant, stranger, bound, person):
+    answer = await come_back(client, stranger, (await leave(client, stranger))["state"])
+    assert answer.status_code == 409
+    assert await bound_to(owner) == tenant.project.organization_id
+
+
+async def test_what_was_removed_at_github_is_not_bound(client, owner, tenant, deliver, person):
+    await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    await deliver("installation", installation_event("deleted"))
+    answer = await come_back(client, tenant, (await leave(client, tenant))["state"])
+    assert answer.status_code == 404
+    assert await bound_to(owner) is None
+
+
+async def test_nobody_signed_in_is_asked_to(client):
+    for path in ("/github/setup?installation_id=1", "/github/callback?code=a&state=b"):
+        answer = await client.get(path, headers={"Accept": "text/html"})
+        assert answer.headers["location"].startswith("/signin?next=%2Fgithub%2F"), path
+
+
+def as_member(who) -> Claims:
+    return Claims("authenticated", sub=str(who.user.id))
+
+
+# ── two tenants ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def others(owner, stranger, deliver) -> None:
+    """An installation of the other tenant's."""
+    from .conftest import bind
+
+    theirs = repository(OTHERS_REPOSITORY, "evil/corp")
+    await deliver("installation", installation_event("created", OTHERS_INSTALLATION, theirs))
+    await bind(owner, stranger, OTHERS_INSTALLATION)
+
+
+async def test_tenants_see_their_own_and_bodies_nobody(resources, tenant, stranger, bound, others, deliver):
+    await deliver("workflow_run", run_event(), guid="ada's")
+    await deliver(
+        "workflow_run", run_event(installation=OTHERS_INSTALLATION, of=repository(OTHERS_REPOSITORY, "evil/corp"))
+    )
+    tables = ("github_installations", "github_repositories", "github_runs", "github_pulls", "github_run_ingestions",
+              "github_check_runs", "github_comments")  # fmt: skip
+    for who, installation in ((tenant, INSTALLATION), (stranger, OTHERS_INSTALLATION)):
+        async with resources.database.transaction(as_member(who)) as connection:
+            for table in tables:
+                await connection.fetch(f"SELECT * FROM {table}")
+            ids = [row["id"] for row in await connection.fetch("SELECT id FROM github_installations")]
+            rows = [
+                *await connection.fetch("SELECT installation_id FROM github_deliveries"),
+                *await connection.fetch("SELECT installation_id FROM github_repositories"),
+            ]
+            seen = {row["installation_id"] for row in rows}
+            runs = await connection.fetch("SELECT repository_id FROM github_runs")
+        assert ids == [installation]
+        assert seen == {installation}
+        assert len(runs) == 1
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await _read_bodies(resources, who)
+
+
+async def _read_bodies(resources, who) -> None:
+    async with resources.database.transaction(as_member(who)) as connection:
+        await connection.fetch("SELECT body FROM github_deliveries")
+
+
+async def test_an_unbound_installation_is_nobodys_to_see(resources, tenant, deliver):
+    await deliver("workflow_run", run_event())
+    async with resources.database.transaction(as_member(tenant)) as connection:
+        for table in ("github_installations", "github_repositories"):
+            assert await connection.fetch(f"SELECT * FROM {table}") == []
+        assert await connection.fetch("SELECT guid FROM github_deliveries") == []
+
+
+async def test_postgresql_holds_a_repository_to_its_organisations_projects(owner, tenant, stranger, bound):
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await owner.execute("UPDATE github_repositories SET project_id = $1", stranger.project.id)
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await owner.execute("UPDATE github_installations SET organization_id = $1", stranger.project.organization_id)
+
+
+# ── repositories come and go ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_repository_that_moved_is_the_new_owners(owner, stranger, bound, others, deliver):
+    moved = repository(REPOSITORY, "evil/shop")
+    await deliver("workflow_run", run_event(installation=OTHERS_INSTALLATION, of=moved))
+    row = await owner.fetchrow("SELECT * FROM github_repositories WHERE id = $1", REPOSITORY)
+    assert row["installation_id"] == OTHERS_INSTALLATION
+    organization = await owner.fetchval("SELECT organization_id FROM projects WHERE id = $1", row["project_id"])
+    assert organization == stranger.project.organization_id
+    # The former installation hears of the removal late.
+    event = {"action": "removed", "installation": {"id": INSTALLATION, "account": account()},
+             "repositories_removed": [{"id": REPOSITORY, "full_name": "acme/shop"}]}  # fmt: skip
+    await deliver("installation_repositories", event)
+    assert await owner.fetchval("SELECT removed_at FROM github_repositories WHERE id = $1", REPOSITORY) is None
+
+
+async def test_what_was_kept_takes_no_repository_back(owner, tenant, others, deliver, resources):
+    """A delivery waits for its binding; meanwhile the repository is sold."""
+    from .conftest import bind
+
+    await deliver("workflow_run", run_event(), guid="kept")
+    await deliver("repository", {"action": "transferred", "installation": {"id": OTHERS_INSTALLATION},
+                                 "repository": repository(REPOSITORY, "evil/shop")})  # fmt: skip
+    await bind(owner, tenant)
+    await adopt_installation(resources, APP, Reaching(), {"installationId": INSTALLATION}, job_id="adopt")
+    row = await owner.fetchrow("SELECT state, error FROM github_deliveries WHERE guid = 'kept'")
+    assert row["state"] == "ignored"
+    assert await owner.fetch("SELECT FROM outbox WHERE name = 'process-run'") == []
+    holder = await owner.fetchval("SELECT installation_id FROM github_repositories WHERE id = $1", REPOSITORY)
+    assert holder == OTHERS_INSTALLATION
+
+
+async def test_an_installation_made_anew_is_nobodys(owner, bound, deliver):
+    await deliver("installation", installation_event("deleted"))
+    assert (await deliver("workflow_run", run_event())).json()["state"] == "ignored"
+    await deliver("installation", installation_event("created", 5000, repository()))
+    assert (await deliver("workflow_run", run_event(installation=5000))).json()["state"] == "unbound"
+    row = await owner.fetchrow("SELECT installation_id, project_id, removed_at FROM github_repositories")
+    assert tuple(row) == (5000, None, None)
+
+
+async def test_renamed_removed_added_deleted_and_suspended(owner, bound, deliver, tenant):
+    renamed = repository(full_name="acme/store")
+    await deliver("repository", {"action": "renamed", "installation": {"id": INSTALLATION}, "repository": renamed})
+    assert tuple(await owner.fetchrow("SELECT full_name, project_id FROM github_repositories")) == (
+        "acme/store", tenant.project.id)  # fmt: skip
+
+    def changed(action: str) -> dict:
+        told = [{"id": REPOSITORY, "full_name": "acme/store", "private": True}]
+        return {"action": action, "installation": {"id": INSTALLATION, "account": account("acme-inc")},
+                f"repositories_{action}": told}  # fmt: skip
+
+    await deliver("installation_repositories", changed("removed"))
+    assert (await deliver("workflow_run", run_event(of=renamed))).json()["state"] == "ignored"
+    await deliver("installation_repositories", changed("added"))
+    assert (await deliver("workflow_run", run_event(of=renamed))).json()["state"] == "received"
+    for action, suspended in (("suspend", True), ("unsuspend", False)):
+        await deliver("installation", installation_event(action))
+        assert (await owner.fetchval("SELECT suspended_at FROM github_installations") is not None) is suspended
+    gone = {"action": "deleted", "installation": {"id": INSTALLATION}, "repository": renamed}
+    await deliver("repository", gone)
+    assert await owner.fetchval("SELECT removed_at FROM github_repositories") is not None
+
+
+async def test_a_deleted_organisation_leaves_its_installation_to_nobody(
+    client, owner, tenant, bound, deliver, resources
+):
+    from flakeguard.projects import organizations
+
+    await organizations.delete(resources.database, tenant.user, "ada", confirm="ada")
+    assert await bound_to(owner) is None
+    assert (await deliver("workflow_run", run_event())).json()["state"] == "unbound"
