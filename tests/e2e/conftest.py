@@ -89,7 +89,14 @@ async def site(servers: EmbeddedServers, worker_id: str) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def _serve(addresses: Addresses) -> AsyncIterator[Any]:
-    settings = FlakeGuardSettings(_env_file=None, jwt_secret=SECRET, signin_attempts_per_minute=1000)
+    settings = FlakeGuardSettings(
+        _env_file=None,
+        jwt_secret=SECRET,
+        signin_attempts_per_minute=1000,
+        github_client_id="Iv1.client",
+        github_client_secret="a secret of the App",
+        github_app_slug="flakeguard",
+    )
     app = create_app(settings, addresses)
     config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)

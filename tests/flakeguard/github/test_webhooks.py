@@ -137,6 +137,15 @@ async def test_a_completed_run_owes_its_results(bound, deliver, owner) -> None:
     assert tuple(run) == ("owed", "completed", [5])
 
 
+async def test_a_run_that_tells_no_branch_owes_a_job_that_can_be_read(bound, deliver, owner) -> None:
+    from flakeguard.worker.jobs import RunsIngestJobData
+
+    await deliver("workflow_run", run_event(head_branch=None, conclusion=None))
+    (job,) = await owed(owner)
+    data = RunsIngestJobData.of(job["name"], json.loads(job["data"]))
+    assert (data.run_attempt, data.metadata, data.priority) == (1, None, "low")
+
+
 async def test_a_run_under_way_is_noted_and_its_end_is_not_undone(bound, deliver, owner) -> None:
     await deliver("workflow_run", run_event("requested", status="queued", conclusion=None))
     assert await owed(owner) == []

@@ -6,13 +6,20 @@ from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.webhooks.notices import ActionRequested, Run
 from flakeguard.github.webhooks.priorities import Priority
 from flakeguard.github.webhooks.repository import KnownRun
+from flakeguard.worker.jobs import (
+    ANALYZE_RUN,
+    PROCESS_RUN,
+    Repository,
+    RunMetadata,
+    RunsAnalyzeJobData,
+    RunsIngestJobData,
+)
 from flakeguard.worker.outbox import owe
 from flakeguard.worker.queues import ANALYZE, INGEST
 from fluxbase.db import Connection
 
-PROCESS_RUN = "process-run"
-ANALYZE_RUN = "analyze-run"
 REQUESTED_ACTION = "requested-action"
+_SOMEBODY_WAITS: Priority = "high"
 
 
 async def owe_run(
@@ -20,39 +27,35 @@ async def owe_run(
 ) -> str:
     """Owe a completed run's results; the job's id, which is the same however often one attempt is told of."""
     job_id = f"run-{repository.installation_id}-{repository.id}-{run.id}-{run.attempt}"
-    metadata = {
-        "runStatus": run.status,
-        "conclusion": run.conclusion,
-        "headSha": run.head_sha,
-        "headBranch": run.head_branch,
-    }
-    data = {
-        "workflowRunId": run.id,
-        "runAttempt": run.attempt,
-        "repository": _repository(repository),
-        "priority": priority,
-        "metadata": {name: value for name, value in metadata.items() if value is not None},
-        "correlationId": cause,
-    }
-    await owe(
-        connection, queue=INGEST, name=PROCESS_RUN, job_id=job_id, data=data, correlation_id=cause, priority=priority
+    data = RunsIngestJobData(
+        correlation_id=cause,
+        workflow_run_id=run.id,
+        run_attempt=run.attempt,
+        repository=_named(repository),
+        priority=priority,
+        metadata=_metadata(run),
     )
+    await owe(
+        connection, queue=INGEST, name=PROCESS_RUN, job_id=job_id, data=data.to_json(), correlation_id=cause,
+        priority=priority,
+    )  # fmt: skip
     return job_id
 
 
 async def owe_analysis(connection: Connection, repository: KnownRepository, run: KnownRun, *, cause: str) -> str:
     """Owe a run's judgement and publication anew; the job's id."""
     job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{run.workflow_run_id}-{run.run_attempt}"
-    data = {
-        "workflowRunId": run.workflow_run_id,
-        "runAttempt": run.run_attempt,
-        "repository": _repository(repository),
-        "forceRecompute": True,
-        "correlationId": cause,
-    }
-    await owe(
-        connection, priority="high", queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=cause
+    data = RunsAnalyzeJobData(
+        correlation_id=cause,
+        workflow_run_id=run.workflow_run_id,
+        run_attempt=run.run_attempt,
+        repository=_named(repository),
+        force_recompute=True,
     )
+    await owe(
+        connection, queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data.to_json(), correlation_id=cause,
+        priority=_SOMEBODY_WAITS,
+    )  # fmt: skip
     return job_id
 
 
@@ -61,8 +64,8 @@ async def owe_action(
 ) -> str:
     """Owe what a button of our check run asks for; the job's id."""
     job_id = f"action-{cause}"
-    data = {
-        "repository": _repository(repository),
+    data: dict[str, Any] = {
+        "repository": _named(repository).model_dump(by_alias=True) | {"repositoryId": repository.id},
         "action": action.identifier,
         "checkRunId": action.check_run_id,
         "headSha": action.head_sha,
@@ -70,22 +73,21 @@ async def owe_action(
         "correlationId": cause,
     }
     await owe(
-        connection,
-        priority="high",
-        queue=ANALYZE,
-        name=REQUESTED_ACTION,
-        job_id=job_id,
-        data=data,
-        correlation_id=cause,
-    )
+        connection, queue=ANALYZE, name=REQUESTED_ACTION, job_id=job_id, data=data, correlation_id=cause,
+        priority=_SOMEBODY_WAITS,
+    )  # fmt: skip
     return job_id
 
 
-def _repository(repository: KnownRepository) -> dict[str, Any]:
+def _named(repository: KnownRepository) -> Repository:
     owner, _, name = repository.full_name.partition("/")
-    return {
-        "owner": owner,
-        "repo": name,
-        "installationId": repository.installation_id,
-        "repositoryId": repository.id,
-    }
+    return Repository(owner=owner, repo=name, installation_id=repository.installation_id)
+
+
+def _metadata(run: Run) -> RunMetadata | None:
+    """The document's metadata, which has all of its parts or is not there."""
+    if run.status is None or run.conclusion is None or run.head_branch is None:
+        return None
+    return RunMetadata(
+        run_status=run.status, conclusion=run.conclusion, head_sha=run.head_sha, head_branch=run.head_branch
+    )
