@@ -22,6 +22,8 @@ class FlakeGuardSettings(Settings):
         None, validation_alias=names("FG_DATABASE_OWNER_DSN", "DATABASE_OWNER_URL")
     )
     redis_url: SecretStr | None = Field(None, validation_alias=names("REDIS_URL"))
+    redis_cluster_enabled: bool = Field(default=False, validation_alias=names("REDIS_CLUSTER_ENABLED"))
+    redis_cluster_nodes: str | None = Field(None, validation_alias=names("REDIS_CLUSTER_NODES"))
     database_max_connections: int = Field(10, ge=2, validation_alias=names("FG_DATABASE_MAX_CONNECTIONS"))
     jwt_secret: SecretStr | None = Field(None, validation_alias=names("FG_JWT_SECRET", "JWT_SECRET"))
     session_days: int = Field(30, ge=1, validation_alias=names("FG_SESSION_DAYS"))
@@ -66,6 +68,20 @@ class FlakeGuardSettings(Settings):
     min_runs: int = Field(5, ge=1, validation_alias=names("FG_MIN_RUNS"))
     flaky_threshold: float = Field(0.1, ge=0, le=1, validation_alias=names("FG_FLAKY_THRESHOLD"))
     score_weights: Any = Field((0.4, 0.3, 0.2, 0.1), validation_alias=names("FG_SCORE_WEIGHTS"))
+
+    @model_validator(mode="after")
+    def _cluster_is_the_redis(self) -> Self:
+        """The cluster's nodes, with REDIS_URL's credentials and TLS, are where Redis is."""
+        url = self.redis_url.get_secret_value() if self.redis_url else "redis://"
+        scheme, _, rest = url.partition("://")
+        if not self.redis_cluster_enabled or scheme.endswith("+cluster"):
+            return self
+        if not self.redis_cluster_nodes:
+            raise ValueError("REDIS_CLUSTER_ENABLED needs REDIS_CLUSTER_NODES: host:port,host:port")
+        credentials = "".join(rest.rpartition("@")[:2])
+        address = SecretStr(f"{scheme}+cluster://{credentials}{self.redis_cluster_nodes}")
+        object.__setattr__(self, "redis_url", address)  # settings are frozen once they are made
+        return self
 
     @field_validator("environment", mode="before")
     @classmethod

@@ -4,9 +4,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from typing import cast
+from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from fluxbase.db import Database
 from fluxbase.derived_keys import derived_key
@@ -51,9 +53,37 @@ class Resources:
 _REDIS_ANSWER_SECONDS = 20
 
 
+CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster")
+_CONNECTIONS_A_NODE = 200
+
+
 def connect_redis(url: str) -> Redis:
-    """A client whose answers are text (BullMQ measured 2-3 times faster so). Connects on first use."""
+    """A client whose answers are text (BullMQ measured 2-3 times faster so). Connects on first use.
+
+    `redis+cluster://[user:password@]host:port,host:port` (`rediss+cluster` with TLS) is a cluster: its client has the
+    same commands, and finds each key's server by itself.
+    """
+    if url.startswith(tuple(f"{scheme}://" for scheme in CLUSTER_SCHEMES)):
+        return cast("Redis", _connect_cluster(url))
     return Redis.from_url(url, decode_responses=True, socket_timeout=_REDIS_ANSWER_SECONDS)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
+
+
+def _connect_cluster(url: str) -> RedisCluster:
+    scheme, _, rest = url.partition("://")
+    credentials, _, nodes = rest.rstrip("/").rpartition("@")
+    user, _, password = credentials.partition(":")
+    return RedisCluster(
+        startup_nodes=[
+            ClusterNode(host, int(port or 6379))
+            for host, _, port in (node.strip().partition(":") for node in nodes.split(","))
+        ],
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        ssl=scheme.startswith("rediss"),
+        decode_responses=True,
+        socket_timeout=_REDIS_ANSWER_SECONDS,
+        max_connections=_CONNECTIONS_A_NODE,
+    )
 
 
 @asynccontextmanager

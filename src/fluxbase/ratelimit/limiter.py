@@ -24,16 +24,30 @@ logger = structlog.get_logger(__name__)
 _PATIENCE_SECONDS = 1.0
 
 
+class _OurClient(RedisStorage):
+    """limits speaks through the process's own client, of a server or of a cluster; its address is never dialled."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
+        super().__init__("redis://127.0.0.1:6379", implementation="redispy", key_prefix=prefix)
+
+    def configure_bridge(self) -> None:
+        bridge: Any = self.bridge
+        bridge.storage = self._redis
+        bridge.connection_getter = self._connection
+
+    def _connection(self, readonly: bool) -> Redis:  # noqa: FBT001 -- as limits calls it
+        del readonly
+        return self._redis
+
+
 class RateLimiter:
     """Counts per name and subject over the last minute."""
 
     def __init__(self, redis: Redis, installation: str, metrics: Metrics) -> None:
         """`installation` keeps apart those that share a Redis (`Addresses.installation`)."""
         self._metrics = metrics
-        # limits speaks through the process's own pool; the address below is never dialled.
-        options: dict[str, Any] = {"connection_pool": redis.connection_pool}
-        prefix = f"fluxbase:{installation}:limits"
-        storage = RedisStorage("redis://127.0.0.1:6379", implementation="redispy", key_prefix=prefix, **options)
+        storage = _OurClient(redis, f"fluxbase:{installation}:limits")
         self._window = MovingWindowRateLimiter(storage)
         self._counter = SlidingWindowCounterRateLimiter(storage)
 

@@ -69,6 +69,7 @@ class Bus:
             self.connected.clear()
 
     async def _listen(self) -> None:
+        await self._redis.initialize()  # a cluster's client knows no node before it has asked one
         async with self._redis.pubsub() as subscription:  # pyright: ignore[reportUnknownMemberType] -- redis-py's kwargs are untyped
             await subscription.subscribe(self._name)  # pyright: ignore[reportUnknownMemberType] -- the same
             unanswered = 0

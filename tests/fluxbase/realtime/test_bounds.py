@@ -151,6 +151,9 @@ async def test_a_bus_survives_nonsense_and_notices_silence():
     heard, opened = [], []
 
     class Redis:
+        async def initialize(self):
+            return self
+
         def pubsub(self):
             pubsub = Pubsub([{"type": "message", "data": text} for text in ("{", "[]", "{}", '{"from": "x"}')])
             opened.append(pubsub)

@@ -1,0 +1,253 @@
+"""Waits that cost no try, dead letters and what people do with them, and workers that die with a job."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker import failing, retry_policy, runner
+from flakeguard.worker.dead_letters import acts, count_dead_letters, dead_letters, discard, retry
+from flakeguard.worker.errors import RetryLater
+from flakeguard.worker.jobs import PROCESS_RUN
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.outbox import Relay, owe, settle
+from flakeguard.worker.processors import Job, Processor
+from flakeguard.worker.publishing import Kept, Publisher
+from flakeguard.worker.queues import INGEST, PREFIX
+from flakeguard.worker.runner import running_worker
+from fluxbase.resources import Addresses, Resources
+
+KEY = f"{PREFIX}:runs-ingest"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry_policy, "RETRY_DELAY_MS", 20)
+
+
+def only(monkeypatch: pytest.MonkeyPatch, processor: Processor) -> None:
+    monkeypatch.setattr(runner, "processors", lambda *_: {(INGEST, PROCESS_RUN): processor})
+
+
+def worker(resources: Resources, settings: FlakeGuardSettings):
+    return running_worker(resources, settings, WorkerMetrics(CollectorRegistry()))
+
+
+async def owe_one(resources: Resources, job_id: str = "run-1") -> None:
+    async with resources.database.transaction() as connection:
+        await owe(connection, queue=INGEST, name=PROCESS_RUN, job_id=job_id, data={"a": 1}, correlation_id="c")
+
+
+async def letters(resources: Resources):
+    async with resources.database.transaction() as connection:
+        return await dead_letters(connection, INGEST)
+
+
+async def until_dead(resources: Resources):
+    async with asyncio.timeout(20):
+        while not (found := await letters(resources)):  # noqa: ASYNC110 -- the state is in the database
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def test_a_rate_limit_delays_the_job_and_costs_none_of_its_tries(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+    done = asyncio.Event()
+
+    async def limited(job: Job) -> Mapping[str, Any]:
+        tries.append(job.tries)
+        if len(tries) < 8:
+            raise RetryLater(0.01, counts=False, message="API rate limit exceeded")
+        async with resources.database.transaction() as connection:
+            await settle(connection, job.id)
+        done.set()
+        return {}
+
+    only(monkeypatch, limited)
+    await owe_one(resources)
+    async with worker(resources, settings):
+        async with asyncio.timeout(20):
+            await done.wait()
+    assert tries == [1] * 8
+    assert await letters(resources) == []
+
+
+async def test_after_a_day_of_waiting_it_is_a_dead_letter(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def limited(_job: Job) -> Mapping[str, Any]:
+        raise RetryLater(0.01, counts=False, message="API rate limit exceeded")
+
+    only(monkeypatch, limited)
+    monkeypatch.setattr(retry_policy, "MOST_WAITING_SECONDS", 0.3)
+    await owe_one(resources)
+    async with worker(resources, settings):
+        (letter,) = await until_dead(resources)
+    assert "API rate limit exceeded" in (letter.error or "")
+    assert "in limited" in (letter.stack or "")
+    assert (letter.job_id, letter.correlation_id, letter.tries) == ("run-1", "c", 1)
+
+
+async def test_an_outage_of_ours_waits_until_it_is_over_also_for_the_dead_letter(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL is away when the job is to be buried: it is buried when PostgreSQL is back."""
+    away = 3
+    real = failing.give_up
+
+    async def unreachable(*arguments: Any) -> None:
+        nonlocal away
+        away -= 1
+        if away >= 0:
+            raise ConnectionRefusedError("PostgreSQL is away")
+        await real(*arguments)
+
+    async def broken(_job: Job) -> Mapping[str, Any]:
+        raise ValueError("broken for good")
+
+    monkeypatch.setattr(failing, "give_up", unreachable)
+    only(monkeypatch, broken)
+    await Publisher(resources.redis).publish(INGEST, PROCESS_RUN, {}, job_id="theirs")
+    async with worker(resources, settings):
+        (letter,) = await until_dead(resources)
+    assert letter.error == "ValueError: broken for good"
+    assert letter.foreign_id == "theirs"  # nobody owed it
+    assert letter.tries == 4
+
+
+async def test_people_retry_and_discard_and_it_is_known_who(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, done = True, asyncio.Event()
+
+    async def process(job: Job) -> Mapping[str, Any]:
+        if broken:
+            raise ValueError("broken")
+        async with resources.database.transaction() as connection:
+            await settle(connection, job.id)
+        done.set()
+        return {}
+
+    only(monkeypatch, process)
+    for job_id in ("theirs", "others"):
+        await Publisher(resources.redis).publish(INGEST, PROCESS_RUN, {}, job_id=job_id)
+    async with worker(resources, settings):
+        async with asyncio.timeout(20):
+            while len(await letters(resources)) < 2:  # noqa: ASYNC110 -- the state is in the database
+                await asyncio.sleep(0.05)
+        broken = False
+        async with resources.database.transaction() as connection:
+            assert await count_dead_letters(connection) == {INGEST: 2}
+            assert len(await discard(connection, INGEST, "others", actor="ada", reason="not ours")) == 1
+            assert len(await retry(connection, INGEST, "theirs", actor="ada")) == 1
+        async with asyncio.timeout(20):
+            await done.wait()
+    async with resources.database.transaction() as connection:
+        assert await dead_letters(connection) == []
+        kept = [(act["act"], act["actor"], act["reason"], act["error"]) for act in await acts(connection)]
+    assert kept == [
+        ("retried", "ada", None, "ValueError: broken"),
+        ("discarded", "ada", "not ours", "ValueError: broken"),
+    ]
+
+
+async def test_ended_jobs_are_kept_to_the_configured_numbers(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+    all_done = asyncio.Event()
+
+    async def process(_job: Job) -> Mapping[str, Any]:
+        nonlocal count
+        count += 1
+        if count == 8:
+            all_done.set()
+        return {}
+
+    only(monkeypatch, process)
+    few = settings.model_copy(update={"remove_on_complete": 3})
+    publisher = Publisher(resources.redis, Kept.by(few))
+    for number in range(8):
+        await publisher.publish(INGEST, PROCESS_RUN, {}, job_id=f"run-{number}")
+    async with worker(resources, few):
+        async with asyncio.timeout(20):
+            await all_done.wait()
+    assert await resources.redis.zcard(f"{KEY}:completed") == 3
+
+
+async def test_priorities_are_served_in_their_order(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    all_done = asyncio.Event()
+
+    async def process(job: Job) -> Mapping[str, Any]:
+        order.append(job.id)
+        if len(order) == 4:
+            all_done.set()
+        return {}
+
+    only(monkeypatch, process)
+    async with resources.database.transaction() as connection:
+        for priority in ("low", "normal", "high", "critical"):
+            await owe(
+                connection, queue=INGEST, name=PROCESS_RUN, job_id=priority, data={}, correlation_id=None,
+                priority=priority,
+            )  # fmt: skip
+    await Relay(resources, Publisher(resources.redis)).relay_once()
+    async with worker(resources, settings.model_copy(update={"worker_concurrency": 1})):
+        async with asyncio.timeout(20):
+            await all_done.wait()
+    assert order == ["critical", "high", "normal", "low"]
+
+
+_DIES = """
+import asyncio, sys
+from bullmq import Worker
+from fluxbase.resources import connect_redis
+
+async def main():
+    async def hold(job, token):
+        print("holds", flush=True)
+        await asyncio.sleep(600)
+    worker = Worker("runs-ingest", hold, {"connection": connect_redis(sys.argv[1]), "prefix": "{bull}",
+                                          "autorun": False, "lockDuration": 1000})
+    await worker.run()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_job_of_a_worker_that_was_killed_is_taken_over(
+    addresses: Addresses, resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a lock of 1 s instead of 30 s; the rest is as in production."""
+    taken = asyncio.Event()
+
+    async def process(job: Job) -> Mapping[str, Any]:
+        assert job.stalled == 1
+        taken.set()
+        return {}
+
+    only(monkeypatch, process)
+    monkeypatch.setattr(runner, "STALLED_JOB_TIMEOUT_MS", 1_000)
+    await Publisher(resources.redis).publish(INGEST, PROCESS_RUN, {}, job_id="run-1")
+    process_of_another = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _DIES, addresses.redis_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert process_of_another.stdout is not None
+    async with asyncio.timeout(20):
+        assert await process_of_another.stdout.readline() == b"holds\n"
+    os.kill(process_of_another.pid, signal.SIGKILL)
+    await process_of_another.wait()
+    async with worker(resources, settings):
+        async with asyncio.timeout(20):
+            await taken.wait()
