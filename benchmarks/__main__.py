@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("parsing", "ingestion", "truth", "rest", "realtime")
+PARTS = ("parsing", "ingestion", "worker", "truth", "rest", "realtime")
 
 
 def main() -> int:

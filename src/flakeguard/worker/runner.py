@@ -47,7 +47,7 @@ async def running_worker(
     )
     known = processors(resources, config, limits, App.of(settings))
     leaving = Leaving()
-    workers = [_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
+    workers = [queue_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
     duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
     duties["relay"] = relay.run
@@ -72,7 +72,7 @@ async def running_worker(
         logger.info("worker stopped", worker=settings.worker_name)
 
 
-def _worker(
+def queue_worker(
     resources: Resources,
     settings: FlakeGuardSettings,
     queue: str,
@@ -80,6 +80,8 @@ def _worker(
     metrics: WorkerMetrics,
     leaving: Leaving,
 ) -> Any:
+    """BullMQ's worker of one queue, not running yet: its jobs go through `known`, are counted, logged and judged."""
+
     async def process(bull_job: Any, token: str) -> Mapping[str, Any]:
         return await leaving.within(bull_job, token, _process(resources, _job(queue, bull_job, token), known, metrics))
 
