@@ -1,7 +1,7 @@
 """FlakeGuard's settings: the backend's under the names of FlakeGuard's runbooks, and its own."""
 
 import os
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -58,6 +58,9 @@ class FlakeGuardSettings(Settings):
     github_client_id: str | None = Field(None, validation_alias=names("GITHUB_CLIENT_ID"))
     github_client_secret: SecretStr | None = Field(None, validation_alias=names("GITHUB_CLIENT_SECRET"))
     github_app_slug: str | None = Field(None, validation_alias=names("GITHUB_APP_SLUG"))
+    github_comments: Literal["failures", "always", "never"] = Field(
+        "failures", validation_alias=names("GITHUB_COMMENTS")
+    )
 
     retention_deliveries_days: int = Field(30, ge=4, validation_alias=names("FG_RETENTION_DELIVERIES_DAYS"))
     retention_junit_days: int = Field(30, ge=1, validation_alias=names("FG_RETENTION_JUNIT_DAYS"))

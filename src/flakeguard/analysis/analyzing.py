@@ -5,7 +5,7 @@ Cost follows the number of tests in the run, never the length of the history.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -45,8 +45,18 @@ class RunCounts:
     flaked: int
 
 
+type Owe = Callable[[Connection, UUID], Awaitable[object]]
+"""Owes what follows from an analysed ingestion, in the transaction that analysed it."""
+
+
 async def analyze_ingestion(
-    database: Database, ingestion_id: UUID, *, job_id: str, config: AnalysisConfig, now: Callable[[], datetime]
+    database: Database,
+    ingestion_id: UUID,
+    *,
+    job_id: str,
+    config: AnalysisConfig,
+    now: Callable[[], datetime],
+    owe_next: Sequence[Owe] = (),
 ) -> int | None:
     """Analyse the tests of an ingestion; how many were judged, or None when it was done before. Safe to repeat."""
     clock = now()
@@ -59,6 +69,8 @@ async def analyze_ingestion(
         reports = [key for (key,) in await connection.fetch(SQL["new_reports"], row["run_id"], ingestion_id)]
         judged, flaked = await analyze_run(connection, row["run_id"], reports, config=config, now=clock)
         await connection.execute(SQL["mark_analyzed"], ingestion_id, flaked, now())
+        for owe in owe_next:
+            await owe(connection, ingestion_id)
         await settle(connection, job_id)
     logger.info("analysis completed", ingestion_id=str(ingestion_id), run_id=row["run_id"], tests=judged)
     return judged

@@ -11,6 +11,8 @@ from flakeguard.github.installations.actions import perform
 from flakeguard.github.installations.adopting import adopt_installation
 from flakeguard.github.installations.binding import ADOPT
 from flakeguard.github.installations.client import AppClient
+from flakeguard.github.publishing.owing import owe_publication
+from flakeguard.github.publishing.processing import Publishing, analyze_run
 from flakeguard.github.webhooks.owing import REQUESTED_ACTION
 from flakeguard.github.webhooks.working import App
 from flakeguard.ingestion.processing import process_upload
@@ -18,6 +20,7 @@ from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.worker.dead_letters import Cause, bury
 from flakeguard.worker.errors import InvalidJobError, PoisonousJobError
 from flakeguard.worker.jobs import (
+    ANALYZE_RUN,
     ANALYZE_UPLOAD,
     PROCESS_UPLOAD,
     RECOMPUTE_PROJECT,
@@ -56,9 +59,18 @@ class Job:
 
 
 def processors(
-    resources: Resources, config: AnalysisConfig, limits: ArchiveLimits, app: App, client: AppClient | None = None
+    resources: Resources,
+    config: AnalysisConfig,
+    limits: ArchiveLimits,
+    app: App,
+    client: AppClient | None = None,
+    *,
+    publishing: Publishing | None = None,
 ) -> Processors:
-    """The processor of each job, by the public name of its queue and its own. Without `client` GitHub is not asked."""
+    """The processor of each job, by the public name of its queue and its own.
+
+    Without `client` GitHub is not asked; without `publishing` nothing is said there, and nothing owed.
+    """
 
     async def upload(job: Job) -> Mapping[str, Any]:
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
@@ -68,9 +80,18 @@ def processors(
     async def analyze(job: Job) -> Mapping[str, Any]:
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
         judged = await analyze_ingestion(
-            resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now
-        )
+            resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now,
+            owe_next=(owe_publication,) if publishing else (),
+        )  # fmt: skip
         return {"testsAnalyzed": judged}
+
+    async def analyze_a_run(job: Job) -> Mapping[str, Any]:
+        if publishing is None:
+            raise InvalidJobError("this worker has no key of a GitHub App: set GITHUB_APP_ID and GITHUB_PRIVATE_KEY")
+        return await analyze_run(
+            resources.database, publishing, job.name, job.data,
+            job_id=job.id, afresh=job.tries > 1 or job.stalled > 0, config=config, now=resources.now,
+        )  # fmt: skip
 
     async def recompute_project(job: Job) -> Mapping[str, Any]:
         project_id = RecomputeProjectJobData.of(job.name, job.data).project_id
@@ -92,6 +113,7 @@ def processors(
         (INGEST, ADOPT): adopt,
         (ANALYZE, REQUESTED_ACTION): act,
         (ANALYZE, ANALYZE_UPLOAD): analyze,
+        (ANALYZE, ANALYZE_RUN): analyze_a_run,
         (ANALYZE, RECOMPUTE_PROJECT): recompute_project,
     }
 

@@ -81,8 +81,8 @@ def external_id(target: Target) -> str:
 
 
 def annotation_digest(annotation: Annotation) -> bytes:
-    """Tells whether it was sent before."""
-    return _hashed(annotation.as_json())[: _DIGEST_BYTES // 2]
+    """Tells whether it was sent before: other odds for the same answer are not worth a second remark on the line."""
+    return _hashed([annotation.path, annotation.line, annotation.title])[: _DIGEST_BYTES // 2]
 
 
 def _digest(check_run: CheckRun) -> bytes:

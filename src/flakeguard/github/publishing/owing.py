@@ -5,15 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from flakeguard.github.publishing.repository import SQL
+from flakeguard.worker.jobs import ANALYZE_RUN
 from flakeguard.worker.outbox import owe
 from flakeguard.worker.queues import ANALYZE
 from fluxbase.db import Connection
 
-ANALYZE_RUN = "analyze-run"
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-async def owe_publication(connection: Connection, ingestion_id: UUID, correlation_id: str | None) -> str | None:
+async def owe_publication(connection: Connection, ingestion_id: UUID) -> str | None:
     """Owe what GitHub is to hear of an analysed upload; the job's id, or None when nothing is to be said there.
 
     The upload came as an artifact, or names a repository of an installation that its organisation is bound to. One job
@@ -34,7 +34,9 @@ async def owe_publication(connection: Connection, ingestion_id: UUID, correlatio
             "owner": owner, "repo": name, "installationId": installation, "repositoryId": repository,
         },
         "headSha": row["head_sha"],
-        "correlationId": correlation_id,
+        "correlationId": row["correlation_id"],
     }  # fmt: skip
-    await owe(connection, queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=correlation_id)
+    await owe(
+        connection, queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=row["correlation_id"]
+    )
     return job_id

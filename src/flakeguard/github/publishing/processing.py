@@ -1,7 +1,7 @@
 """The job `analyze-run`: judge again if asked to, then bring GitHub up to date."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,14 @@ from flakeguard.github.publishing.repository import SQL, Target
 from flakeguard.worker.jobs import AnalysisConfigData, JobData, Repository
 from flakeguard.worker.outbox import settle
 from fluxbase.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """GitHub at hand: how it is reached, and how things are said there."""
+
+    poster_for: Callable[[Target], Poster]
+    manner: Manner
 
 
 class RepositoryWithId(Repository):
@@ -35,13 +43,12 @@ class AnalyzeRunData(JobData):
 
 async def analyze_run(
     database: Database,
-    poster_for: Callable[[Target], Poster],
+    publishing: Publishing,
     name: str,
     data: Mapping[str, Any],
     *,
     job_id: str,
     afresh: bool,
-    manner: Manner,
     config: AnalysisConfig,
     now: Callable[[], datetime],
 ) -> Mapping[str, Any]:
@@ -63,8 +70,9 @@ async def analyze_run(
     if wanted.force_recompute and wanted.workflow_run_id:
         judged = await rejudge(database, repository_id, wanted.workflow_run_id, config=config, now=now())
     said = await publish(
-        database, poster_for, repository_id, sha, job_id=job_id, afresh=afresh, manner=manner, config=config, now=now
-    )
+        database, publishing.poster_for, repository_id, sha,
+        job_id=job_id, afresh=afresh, manner=publishing.manner, config=config, now=now,
+    )  # fmt: skip
     return {
         "testsAnalyzed": judged,
         "conclusion": said.conclusion,

@@ -15,7 +15,7 @@ ORDER BY g.run_attempt DESC LIMIT 1
 -- name: commit_of_ingestion
 -- By the artifact that it came in; else by what the upload says, if its organisation is that of a repository of that name.
 SELECT r.id AS repository_id, r.full_name, r.installation_id, coalesce(g.head_sha, t.sha) AS head_sha,
-       g.workflow_run_id, coalesce(g.run_attempt, t.run_attempt, 1) AS run_attempt, t.external_run_id
+       g.workflow_run_id, coalesce(g.run_attempt, t.run_attempt, 1) AS run_attempt, t.external_run_id, i.correlation_id
 FROM ingestions i
 JOIN test_runs t ON t.id = i.run_id
 JOIN projects p ON p.id = i.project_id

@@ -2,19 +2,25 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.github.publishing.commenting import Comments
 from flakeguard.github.publishing.owing import owe_publication
-from flakeguard.github.publishing.processing import analyze_run
+from flakeguard.github.publishing.processing import Publishing, analyze_run
 from flakeguard.github.publishing.publishing import Manner, Published, publish
+from flakeguard.github.publishing.settings import manner_of
 from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker import runner
+from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.processors import processors
 from fluxbase.resources import Resources
 
 from ...conftest import Tenant
@@ -60,6 +66,10 @@ class Place:
         )  # fmt: skip
 
     @property
+    def publishing(self) -> Publishing:
+        return Publishing(lambda _target: self.paper, manner_of(self.settings))
+
+    @property
     def check_run(self) -> dict[str, Any]:
         (only,) = self.paper.check_runs.values()
         return only
@@ -75,17 +85,23 @@ async def place(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, worker: None,
     owner: "asyncpg.Connection[asyncpg.Record]",
 ) -> Place:  # fmt: skip
-    organization = await owner.fetchval("SELECT organization_id FROM projects WHERE id = $1", tenant.project.id)
-    await owner.execute(
+    return await bound(Place(client, tenant, resources, settings, owner))
+
+
+async def bound(place: Place) -> Place:
+    """The repository belongs to an installation that the tenant's organisation is bound to."""
+    project = place.tenant.project.id
+    organization = await place.owner.fetchval("SELECT organization_id FROM projects WHERE id = $1", project)
+    await place.owner.execute(
         "INSERT INTO github_installations (id, account_id, account_login, organization_id) VALUES ($1, 1, 'acme', $2)",
         INSTALLATION, organization,
     )  # fmt: skip
-    await owner.execute(
+    await place.owner.execute(
         "INSERT INTO github_repositories (id, installation_id, organization_id, full_name, project_id)"
         " VALUES ($1, $2, $3, 'acme/shop', $4)",
-        REPOSITORY, INSTALLATION, organization, tenant.project.id,
+        REPOSITORY, INSTALLATION, organization, project,
     )  # fmt: skip
-    return Place(client, tenant, resources, settings, owner)
+    return place
 
 
 async def base(place: Place) -> None:
@@ -261,7 +277,7 @@ async def test_an_unbound_or_removed_repository_hears_nothing(place: Place) -> N
 
 async def owed(place: Place, ingestion_id: str) -> Any:
     async with place.resources.database.transaction() as connection:
-        job_id = await owe_publication(connection, UUID(ingestion_id), "request-1")
+        job_id = await owe_publication(connection, UUID(ingestion_id))
         return await connection.fetchrow("SELECT * FROM outbox WHERE job_id = $1", job_id)
 
 
@@ -288,9 +304,8 @@ async def test_nobody_publishes_on_the_repository_of_another_organisation(place:
 
 async def analyze(place: Place, data: dict) -> Any:
     return await analyze_run(
-        place.resources.database, lambda _target: place.paper, "analyze-run", data,
+        place.resources.database, place.publishing, "analyze-run", data,
         job_id="analyze-run-1", afresh=False, now=place.resources.now, config=analysis_config(place.settings),
-        manner=Manner(None, Comments.FAILURES, frozenset()),
     )  # fmt: skip
 
 
@@ -313,9 +328,69 @@ async def test_the_documents_job_finds_its_commit_and_judges_again(place: Place)
 async def test_what_is_owed_is_settled_once_it_is_said(place: Place) -> None:
     row = await owed(place, await place.results({"a": FAIL}))
     await analyze_run(
-        place.resources.database, lambda _target: place.paper, row["name"], row["data"],
+        place.resources.database, place.publishing, row["name"], row["data"],
         job_id=row["job_id"], afresh=False, now=place.resources.now, config=analysis_config(place.settings),
-        manner=Manner(None, Comments.FAILURES, frozenset()),
     )  # fmt: skip
     assert place.check_run["head_sha"] == SHA
     assert await place.owner.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+def located(names: range) -> bytes:
+    cases = "".join(
+        f"<testcase classname='c' name='t{n}'><failure message='no'>tests/test_{n}.py:{n + 1}: no</failure></testcase>"
+        for n in names
+    )
+    return f"<testsuite name='s'>{cases}<testcase classname='c' name='ok'/></testsuite>".encode()
+
+
+async def test_annotations_go_in_fifties_and_each_one_once(place: Place) -> None:
+    facts = {"repo_full_name": "acme/shop", "branch": "fix", "github_run_id": "77", "sha": SHA}
+    data(await upload(place.client, place.tenant.as_key, located(range(120)), **facts))
+    await place.owner.execute("UPDATE test_runs SET outage = false")  # so many failures would be an outage
+    assert (await place.publish()).check_run_sent
+    assert [place.paper.asked.count(name) for name in ("create_check_run", "update_check_run")] == [1, 2]
+    assert len(place.check_run["annotations"]) == 120
+    data(await upload(place.client, place.tenant.as_key, located(range(118, 121)), job_name="more", **facts))
+    await place.publish()
+    said = [(one["path"], one["title"]) for one in place.check_run["annotations"]]
+    assert {path for path, _ in said} == {f"tests/test_{n}.py" for n in range(121)}
+    assert len(said) == len(set(said))
+
+
+async def test_batches_cut_short_do_not_annotate_twice(place: Place) -> None:
+    facts = {"repo_full_name": "acme/shop", "branch": "fix", "github_run_id": "77", "sha": SHA}
+    data(await upload(place.client, place.tenant.as_key, located(range(120)), **facts))
+    await place.owner.execute("UPDATE test_runs SET outage = false")
+    place.paper.die_after = "update_check_run"
+    with pytest.raises(Killed):
+        await place.publish()
+    assert len(place.check_run["annotations"]) == 100
+    await place.publish(afresh=True)
+    assert len(place.check_run["annotations"]) == 120
+
+
+async def test_a_known_flake_holds_nothing_up(place: Place) -> None:
+    for number in range(6):
+        await place.results({"a": [FAIL, PASS]}, sha=f"{number}" * 40, branch="main", github_run_id=str(number))
+    await place.results({"a": FAIL, "b": PASS})
+    assert (await place.publish()).conclusion == "neutral"
+    output = place.check_run["output"]
+    assert output["title"] == "The failure does not look like your change."
+    assert "**[Known flake](" in output["summary"]
+    assert "| 7 of 7 runs | 100 % of 6 |" in output["text"]
+    assert [action["identifier"] for action in place.check_run["actions"]] == ["rerun_failed"]
+
+
+async def test_from_upload_to_check_run_by_the_worker_alone(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings,
+    owner: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    place = await bound(Place(client, tenant, resources, settings, owner))
+    monkeypatch.setattr(runner, "processors", partial(processors, publishing=place.publishing))
+    await place.pull(12)
+    async with runner.running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        await place.results({"a": FAIL})
+        async with asyncio.timeout(20):
+            while not place.paper.comments:  # noqa: ASYNC110 -- a job's end is seen at GitHub
+                await asyncio.sleep(0.05)
+    assert "0 of 1 test passed in 1 job" in place.check_run["output"]["summary"]
