@@ -18,6 +18,7 @@ from flakeguard.worker.processors import Job
 from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
 from flakeguard.worker.runner import queue_worker
 from fluxbase.resources import Addresses, Resources, open_resources
+from fluxbase.settings.reading import read_settings
 
 _NAME = "noop"
 _BATCH = 500
@@ -62,7 +63,7 @@ def _ours(load: Load, resources: Resources, ended: Callable[[], Awaitable[None]]
         await ended()
         return {}
 
-    settings = FlakeGuardSettings().model_copy(update={"worker_concurrency": load.concurrency})
+    settings = read_settings(FlakeGuardSettings, worker_concurrency=load.concurrency)
     metrics = WorkerMetrics(CollectorRegistry())
     return queue_worker(resources, settings, INGEST, {(INGEST, _NAME): processor}, metrics, Leaving())
 
