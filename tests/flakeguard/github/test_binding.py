@@ -1,5 +1,6 @@
 """Whose an installation is: only somebody whom GitHub calls its administrator binds it, and nobody takes another's."""
 
+import asyncio
 import html
 import re
 from contextlib import asynccontextmanager
@@ -368,3 +369,15 @@ async def test_a_deleted_organisation_leaves_its_installation_to_nobody(
     await organizations.delete(resources.database, tenant.user, "ada", confirm="ada")
     assert await bound_to(owner) is None
     assert (await deliver("workflow_run", run_event())).json()["state"] == "unbound"
+
+
+async def test_a_worker_does_what_a_binding_owes(client, owner, tenant, deliver, person, worker):
+    """Without the App's key GitHub is not asked, and what events told of repositories counts."""
+    await deliver("workflow_run", run_event(), guid="kept")
+    await come_back(client, tenant, (await leave(client, tenant))["state"])
+    async with asyncio.timeout(20):
+        while await owner.fetchval("SELECT count(*) FROM outbox WHERE name = 'adopt-installation'"):  # noqa: ASYNC110 -- a row tells
+            await asyncio.sleep(0.05)
+    assert await owner.fetchval("SELECT state FROM github_deliveries WHERE guid = 'kept'") == "received"
+    run = await owner.fetchrow("SELECT state, head_branch FROM github_runs")
+    assert tuple(run) == ("owed", "topic")
