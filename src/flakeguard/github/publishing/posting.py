@@ -71,8 +71,8 @@ class RestPoster:
     async def find_comment(self, pr_number: int, marker: str) -> int | None:
         """Our own comment with the marker; None when there is none."""
         async for one in self._pages(f"issues/{pr_number}/comments", {}):
-            by = one.get("performed_via_github_app") or {}
-            if by.get("id") == self.app_id and marker in (one.get("body") or ""):
+            by: Mapping[str, Any] | None = one.get("performed_via_github_app")
+            if by is not None and by["id"] == self.app_id and marker in (one.get("body") or ""):
                 return int(one["id"])
         return None
 
@@ -111,8 +111,8 @@ class RestPoster:
     ) -> AsyncIterator[Mapping[str, Any]]:
         for page in range(1, _MOST_PAGES + 1):
             wanted = {**params, "per_page": _PAGE, "page": page}
-            answer = await self.rest.call("GET", self._path(path), params=wanted)
-            items: Sequence[Mapping[str, Any]] = (answer or {}).get(within, []) if within else answer or []
+            answer: Any = await self.rest.call("GET", self._path(path), params=wanted)
+            items: Sequence[Mapping[str, Any]] = answer[within] if within and answer else answer or ()
             for item in items:
                 yield item
             if len(items) < _PAGE:
