@@ -49,7 +49,7 @@ POLICIES = [
 ]
 
 
-@pytest.mark.parametrize(("policies", "columns"), POLICIES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("policies", "columns"), POLICIES, ids=[str(number) for number in range(len(POLICIES))])
 async def test_nobody_is_left_out_whom_postgres_shows_the_row(resources, owner, policies, columns):
     await owner.execute(TABLE)
     for number, policy in enumerate(policies):
