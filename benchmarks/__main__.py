@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("parsing", "ingestion", "worker", "truth", "rest", "realtime")
+PARTS = ("parsing", "ingestion", "worker", "truth", "rest", "realtime", "queues")
 
 
 def main() -> int:

@@ -8,8 +8,8 @@ import typer
 
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, stdout
 from flakeguard.cli.starting import reached, read_settings
-from flakeguard.worker.outbox import dead_jobs, revive
-from flakeguard.worker.publishing import Publisher
+from flakeguard.worker import dead_letters
+from flakeguard.worker.outbox import dead_jobs
 from fluxbase.resources import Addresses, open_resources
 
 app = typer.Typer(
@@ -60,10 +60,8 @@ async def _failed(addresses: Addresses) -> list[Mapping[str, Any]]:
 
 
 async def _retry(addresses: Addresses, job_id: str | None) -> list[str]:
-    async with open_resources(addresses, application_name="flakeguard-admin") as resources:
-        publisher = Publisher(resources.redis)
-        async with resources.database.transaction() as connection:
-            revived = await revive(connection, job_id)
-            for queue, revived_id in revived:
-                await publisher.forget(queue, revived_id)
-        return [revived_id for _, revived_id in revived]
+    async with (
+        open_resources(addresses, application_name="flakeguard-admin") as resources,
+        resources.database.transaction() as connection,
+    ):
+        return await dead_letters.retry(connection, None, job_id, actor="the command line")

@@ -96,10 +96,11 @@ async def count_dead_letters(connection: Connection) -> dict[str, int]:
 
 
 async def retry(
-    connection: Connection, queue: str, job_id: str | None = None, *, actor: str, reason: str | None = None
+    connection: Connection, queue: str | None, job_id: str | None = None, *, actor: str, reason: str | None = None
 ) -> list[str]:
-    """Owe dead jobs of a queue again: one (by our id or BullMQ's), or all; the ids owed. The act is kept with `actor`.
+    """Owe dead jobs of a queue (None: of any) again: one (by our id or BullMQ's), or all; the ids owed.
 
+    The act is kept with `actor`.
     An ended job of that id among BullMQ's is replaced when the relay publishes.
     """
     found = await _record(connection, queue, job_id, "retried", actor, reason)
@@ -109,9 +110,9 @@ async def retry(
 
 
 async def discard(
-    connection: Connection, queue: str, job_id: str | None = None, *, actor: str, reason: str | None = None
+    connection: Connection, queue: str | None, job_id: str | None = None, *, actor: str, reason: str | None = None
 ) -> list[str]:
-    """Give dead jobs of a queue up for ever; the ids. What they were and why stays in the acts, with `actor`."""
+    """Give dead jobs of a queue (None: of any) up for ever; the ids. What they were and why stays in the acts."""
     found = await _record(connection, queue, job_id, "discarded", actor, reason)
     for one in found:
         await connection.execute(_SQL["settle"], one)
@@ -124,7 +125,7 @@ async def acts(connection: Connection, limit: int = 100) -> Sequence[Mapping[str
 
 
 async def _record(
-    connection: Connection, queue: str, job_id: str | None, act: str, actor: str, reason: str | None
+    connection: Connection, queue: str | None, job_id: str | None, act: str, actor: str, reason: str | None
 ) -> list[str]:
     rows = await connection.fetch(_SQL["lock_dead"], queue, job_id)
     for row in rows:

@@ -63,7 +63,7 @@ RETURNING job_id, data ->> 'ingestionId' AS ingestion_id, queue
 
 -- name: lock_dead
 SELECT job_id, queue, name, data, error FROM outbox
-WHERE dead_at IS NOT NULL AND queue = $1 AND ($2::text IS NULL OR job_id = $2 OR foreign_id = $2)
+WHERE dead_at IS NOT NULL AND ($1::text IS NULL OR queue = $1) AND ($2::text IS NULL OR job_id = $2 OR foreign_id = $2)
 ORDER BY dead_at FOR UPDATE
 
 -- name: record_act

@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import runner
-from flakeguard.worker.depths import depths
 from flakeguard.worker.jobs import PROCESS_RUN
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.outbox import owe, settle
@@ -133,7 +132,7 @@ async def test_what_is_owed_gets_onto_a_cluster_and_is_done(
         async with asyncio.timeout(30):
             await all_done.wait()
         async with asyncio.timeout(10):
-            while (await depths(on_cluster.redis))[INGEST]["completed"] < 20:  # noqa: ASYNC110 -- the state is in Redis
+            while await on_cluster.redis.zcard("{bull}:runs-ingest:completed") < 20:  # noqa: ASYNC110 -- the state is in Redis
                 await asyncio.sleep(0.05)
 
 
