@@ -96,7 +96,39 @@ function durations(size: { width: number; height: number }): uPlot.Options {
   };
 }
 
-const KINDS = { trend, durations };
+/** Jobs ended a minute as bars, jobs waiting as a line. */
+function queues(size: { width: number; height: number }): uPlot.Options {
+  const bars = uPlot.paths.bars!({ size: [0.7, 14] });
+  return {
+    ...size,
+    cursor: { y: false, points: { size: 7 } },
+    legend: { show: false },
+    scales: {
+      x: { time: true },
+      ended: { range: (_u, _min, max) => [0, Math.max(4, max * 1.2)] },
+      waiting: { range: (_u, _min, max) => [0, Math.max(4, max * 1.2)] },
+    },
+    padding: [8, 0, 0, 0],
+    axes: [
+      { size: 26, ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" }))), grid: { show: false }, space: 64 },
+      { ...axis(), scale: "ended", size: 42, space: 30 },
+      { ...axis(), scale: "waiting", side: 1, grid: { show: false }, size: 42, space: 30 },
+    ],
+    series: [
+      {},
+      { scale: "ended", paths: bars, fill: token("--chart-bar"), stroke: token("--chart-bar"), width: 0, points: { show: false } },
+      { scale: "waiting", stroke: token("--flaky-mark"), width: 2, points: { show: false } },
+    ],
+    plugins: [
+      tooltip((plot, at) => {
+        const [when, ended, waiting] = plot.data;
+        return [new Date(when![at]! * 1000).toLocaleTimeString(), `${count(ended![at], "job", "jobs")} ended`, `${count(waiting![at], "job", "jobs")} waiting`];
+      }),
+    ],
+  };
+}
+
+const KINDS = { trend, durations, queues };
 
 function draw(element: HTMLElement, again: boolean): void {
   const text = element.dataset.points ?? "[]";

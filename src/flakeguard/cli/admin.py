@@ -9,6 +9,7 @@ import typer
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, stdout
 from flakeguard.cli.starting import reached, read_settings
 from flakeguard.worker import dead_letters
+from flakeguard.worker.operating import operators as operating
 from flakeguard.worker.outbox import dead_jobs
 from fluxbase.resources import Addresses, open_resources
 
@@ -49,6 +50,37 @@ def retry(
         print_json({"retried": revived})
     else:
         stdout().print(f"{plural(len(revived), 'job')} will be tried again")
+
+
+@app.command("operators")
+def operators(
+    add: Annotated[str | None, typer.Option(metavar="EMAIL", help="Let this account operate.")] = None,
+    remove: Annotated[str | None, typer.Option(metavar="EMAIL", help="Let it operate no more.")] = None,
+    *,
+    json_: Json = False,
+) -> None:
+    """List who may see and steer the queues in the dashboard; with an option, change that first."""
+    with reached(read_settings(), quiet=True) as addresses:
+        found, known = asyncio.run(_operators(addresses, add, remove))
+    if not known:
+        fail(ExitCode.NOTHING_MATCHED, f"there is no account {add or remove}", hint="It must be signed up first.")
+    if json_:
+        print_json({"operators": found})
+        return
+    for email in found:
+        stdout().print(email, markup=False)
+    stdout().print(plural(len(found), "operator"))
+
+
+async def _operators(addresses: Addresses, add: str | None, remove: str | None) -> tuple[list[str], bool]:
+    async with (
+        open_resources(addresses, application_name="flakeguard-admin") as resources,
+        resources.database.transaction() as connection,
+    ):
+        known = add is None or await operating.make_operator(connection, add.strip().lower())
+        if remove is not None:
+            known = await operating.unmake_operator(connection, remove.strip().lower()) and known
+        return list(await operating.operators(connection)), known
 
 
 async def _failed(addresses: Addresses) -> list[Mapping[str, Any]]:

@@ -162,12 +162,14 @@ class Throughput(Collector):
         self._clock = clock
         self._started = clock()
         self._by_second: dict[str, dict[int, int]] = {}
+        self.ended = 0  # jobs of all queues that nobody has noted yet
 
     def count(self, queue: str) -> None:
         """One job of the queue has ended."""
         second = int(self._clock())
         counts = self._by_second.setdefault(queue, {})
         counts[second] = counts.get(second, 0) + 1
+        self.ended += 1
         if len(counts) > 2 * _THROUGHPUT_SECONDS:
             self._forget(counts, second)
 

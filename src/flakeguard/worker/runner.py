@@ -18,6 +18,7 @@ from flakeguard.worker.failing import backoff_ms, fail
 from flakeguard.worker.leaving import Leaving
 from flakeguard.worker.logged import log_fields
 from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.operating.history import sample_for_ever
 from flakeguard.worker.outbox import Relay
 from flakeguard.worker.processors import Job, Processors, begin, processor_of, processors
 from flakeguard.worker.publishing import BACKOFF, Kept, Publisher
@@ -51,6 +52,7 @@ async def running_worker(
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
     duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
     duties["relay"] = relay.run
+    duties["history"] = partial(sample_for_ever, resources, metrics.throughput)
     tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties.items()]
     logger.info("worker started", worker=settings.worker_name, concurrency=settings.worker_concurrency)
     by_the_clock = AsyncExitStack()

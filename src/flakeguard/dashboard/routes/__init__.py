@@ -10,6 +10,7 @@ from flakeguard.dashboard.routes import (
     members,
     organizations,
     project_settings,
+    queues,
     runs,
     setup,
     signing_in,
@@ -31,6 +32,7 @@ _PARTS = (
     runs,
     uploads,
     events,
+    queues,
 )
 for part in _PARTS:
     router.include_router(part.router)
