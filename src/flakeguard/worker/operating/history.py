@@ -7,8 +7,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from flakeguard.worker.depths import depths
 from flakeguard.worker.metrics import Throughput
+from flakeguard.worker.operating.inspecting import queue_counts
 from flakeguard.worker.queues import PREFIX
 from fluxbase.resources import Resources
 
@@ -39,7 +39,7 @@ async def sample_for_ever(resources: Resources, throughput: Throughput) -> None:
 
 async def sample(resources: Resources, throughput: Throughput) -> None:
     """Write one sample; jobs counted before a failure are written with the next."""
-    waiting = sum(states["waiting"] for states in (await depths(resources.redis)).values())
+    waiting = sum(queue["waiting"] for queue in await queue_counts(resources.redis))
     minute = int(resources.now().timestamp()) // 60
     ended = throughput.ended
     pipe: Any = resources.redis.pipeline(transaction=False)  # redis-py types a pipeline as its plain client
