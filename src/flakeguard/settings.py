@@ -62,6 +62,14 @@ class FlakeGuardSettings(Settings):
         "failures", validation_alias=names("GITHUB_COMMENTS")
     )
 
+    artifact_names: Any = Field((), validation_alias=names("FG_ARTIFACT_NAMES"))
+    artifact_files: Any = Field((), validation_alias=names("FG_ARTIFACT_FILES"))
+    max_artifact_bytes: int = Field(512 * MEBIBYTE, ge=1024, validation_alias=names("FG_MAX_ARTIFACT_BYTES"))
+    max_artifacts: int = Field(200, ge=1, validation_alias=names("FG_MAX_ARTIFACTS"))
+    polling_enabled: bool = Field(default=False, validation_alias=names("POLLING_ENABLED"))
+    polling_interval_minutes: int = Field(5, ge=1, le=1440, validation_alias=names("POLLING_INTERVAL_MINUTES"))
+    polling_batch_size: int = Field(10, ge=1, le=1000, validation_alias=names("POLLING_BATCH_SIZE"))
+
     retention_deliveries_days: int = Field(30, ge=4, validation_alias=names("FG_RETENTION_DELIVERIES_DAYS"))
     retention_junit_days: int = Field(30, ge=1, validation_alias=names("FG_RETENTION_JUNIT_DAYS"))
     retention_events_days: int = Field(180, ge=2, validation_alias=names("FG_RETENTION_EVENTS_DAYS"))
@@ -93,6 +101,15 @@ class FlakeGuardSettings(Settings):
         if os.environ.get("NODE_ENV") == "production" or value == "production":
             return Environment.PROD
         return Environment.DEV if value in ("development", "test") else value
+
+    @field_validator("artifact_names", "artifact_files", mode="before")
+    @classmethod
+    def _globs(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        globs = tuple(part.strip() for part in parts if part.strip())
+        if globs and not any(not glob.startswith("!") for glob in globs):
+            raise ValueError("needs at least one glob that does not begin with !")
+        return globs
 
     @field_validator("score_weights", mode="before")
     @classmethod

@@ -48,6 +48,13 @@ class RunCounts:
 type Owe = Callable[[Connection, UUID], Awaitable[object]]
 """Owes what follows from an analysed ingestion, in the transaction that analysed it."""
 
+type Tell = Callable[[Sequence[Judged]], None]
+"""Hears of tests that were judged."""
+
+
+def _nobody(_judged: Sequence[Judged]) -> None:
+    """Nobody wants to hear."""
+
 
 async def analyze_ingestion(
     database: Database,
@@ -57,9 +64,14 @@ async def analyze_ingestion(
     config: AnalysisConfig,
     now: Callable[[], datetime],
     owe_next: Sequence[Owe] = (),
+    tell: Tell = _nobody,
 ) -> int | None:
-    """Analyse the tests of an ingestion; how many were judged, or None when it was done before. Safe to repeat."""
+    """Analyse the tests of an ingestion; how many were judged, or None when it was done before. Safe to repeat.
+
+    `tell` hears of what was judged once it is committed.
+    """
     clock = now()
+    found: list[Judged] = []
     # What another analysis of the run decided must be seen, so nothing is read before the lock is had.
     async with turn(database, "lock_project_of_ingestion", ingestion_id) as connection:
         row = await connection.fetchrow(SQL["ingestion_to_analyze"], ingestion_id)
@@ -67,17 +79,26 @@ async def analyze_ingestion(
             await settle(connection, job_id)
             return None
         reports = [key for (key,) in await connection.fetch(SQL["new_reports"], row["run_id"], ingestion_id)]
-        judged, flaked = await analyze_run(connection, row["run_id"], reports, config=config, now=clock)
+        judged, flaked = await analyze_run(
+            connection, row["run_id"], reports, config=config, now=clock, tell=found.extend
+        )
         await connection.execute(SQL["mark_analyzed"], ingestion_id, flaked, now())
         for owe in owe_next:
             await owe(connection, ingestion_id)
         await settle(connection, job_id)
+    tell(found)
     logger.info("analysis completed", ingestion_id=str(ingestion_id), run_id=row["run_id"], tests=judged)
     return judged
 
 
 async def analyze_run(
-    connection: Connection, run_id: int, new_reports: Sequence[int], *, config: AnalysisConfig, now: datetime
+    connection: Connection,
+    run_id: int,
+    new_reports: Sequence[int],
+    *,
+    config: AnalysisConfig,
+    now: datetime,
+    tell: Tell = _nobody,
 ) -> tuple[int, int]:
     """Judge the tests that these reports of a run name; (tests judged, tests that failed and passed in the run).
 
@@ -91,7 +112,7 @@ async def analyze_run(
     # Reports of the run may be stored and wait for an analysis of their own, which will count them.
     counted = [key for (key,) in await connection.fetch(SQL["counted_reports"], run_id)]
     cursor = await connection.cursor(SQL["touched_tests"], run_id, list(new_reports), changed, counted)
-    judged = await _judge_touched(connection, row, cursor, config=config, now=now)
+    judged = await _judge_touched(connection, row, cursor, config=config, now=now, tell=tell)
     await connection.execute(SQL["notify"], f"{row['project_id']}:{run_id}")
     return judged, counts.flaked
 
@@ -109,7 +130,7 @@ async def _describe_run(connection: Connection, run: Any, config: AnalysisConfig
 
 
 async def _judge_touched(
-    connection: Connection, run_row: Any, cursor: Any, *, config: AnalysisConfig, now: datetime
+    connection: Connection, run_row: Any, cursor: Any, *, config: AnalysisConfig, now: datetime, tell: Tell
 ) -> int:
     """Judge the tests of the cursor, batch by batch; PostgreSQL writes each batch while the next one is judged."""
     count, judged = 0, list[Judged]()
@@ -130,6 +151,7 @@ async def _judge_touched(
             judged = await _judge_batch(judge, runs[run_row["id"]], states, touched)
         finally:
             await saving
+        tell(judged)
         count += len(judged)
     await save_found(judged)
     return count
@@ -210,8 +232,29 @@ async def reanalyze_project(
         progress(judged)
 
 
+async def recompute_tests(
+    connection: Connection,
+    project_id: int,
+    tests: list[int],
+    *,
+    config: AnalysisConfig,
+    now: datetime,
+    tell: Tell = _nobody,
+) -> None:
+    """Rebuild what is known of these tests of a project from every attempt that is stored. The caller has its turn."""
+    await _reanalyze_page(connection, project_id, tests, recompute=True, config=config, now=now, tell=tell)
+    await connection.execute(SQL["notify"], f"{project_id}:")
+
+
 async def _reanalyze_page(
-    connection: Connection, project_id: int, page: list[int], *, recompute: bool, config: AnalysisConfig, now: datetime
+    connection: Connection,
+    project_id: int,
+    page: list[int],
+    *,
+    recompute: bool,
+    config: AnalysisConfig,
+    now: datetime,
+    tell: Tell = _nobody,
 ) -> None:
     project = await connection.fetchrow(SQL["project"], project_id)
     states = await load_states(connection, page)
@@ -223,6 +266,7 @@ async def _reanalyze_page(
     runs = await _runs_of(connection, states.values(), {run_id for pairs in codes.values() for run_id, _ in pairs})
     judge = Judge(runs, default_branch=default_branch, now=now, config=config)
     judged: list[Judged] = []
+    looked_at: list[Judged] = []
     for test, state in states.items():
         windows = (
             rebuild(codes[test], runs, default_branch=default_branch, size=config.window_size)
@@ -231,6 +275,8 @@ async def _reanalyze_page(
         )
         windows = judge.pruned(windows)
         found = Judged(state, windows, judge.judge(windows, state.group))
+        looked_at.append(found)
         if windows != state.windows or not found.unremarkable:  # most tests passed as ever: nothing to write
             judged.append(found)
     await save(connection, judged, project_id=project_id, run_id=None, executed_at=None, now=now)
+    tell(looked_at)

@@ -83,36 +83,49 @@ def checked_meta(received: Received, key: ProjectKey) -> RunMeta:
 async def accept(
     database: Database, key: ProjectKey, meta: RunMeta, received: Received, *, correlation_id: str
 ) -> UUID:
+    """Store the upload and what is owed for it, in one transaction; see `accept_for`."""
+    async with database.transaction() as connection:
+        return await accept_for(connection, key.project_id, key.id, meta, received, correlation_id=correlation_id)
+
+
+async def accept_for(
+    connection: Connection,
+    project_id: int,
+    api_key_id: int | None,
+    meta: RunMeta,
+    received: Received,
+    *,
+    correlation_id: str,
+) -> UUID:
     """Store the upload and what is owed for it; the same contents for the same run again are the same ingestion.
 
-    One that was given up is tried again when it is sent again.
+    One that was given up is tried again when it is sent again. `api_key_id` is None when no key sent it.
     """
     contents = received.contents_digest()
     idempotency_key = hashlib.sha256(meta.run_key(contents) + contents).digest()
-    async with database.transaction() as connection:
-        ingestion_id: UUID | None = await connection.fetchval(
-            _SQL["accept"], key.project_id, key.id, idempotency_key, meta.model_dump(mode="json", exclude_none=True),
-            len(received.files), correlation_id,
+    ingestion_id: UUID | None = await connection.fetchval(
+        _SQL["accept"], project_id, api_key_id, idempotency_key, meta.model_dump(mode="json", exclude_none=True),
+        len(received.files), correlation_id,
+    )  # fmt: skip
+    if ingestion_id is None:
+        known: UUID = await connection.fetchval(_SQL["known"], project_id, idempotency_key)
+        # Whoever sends it again wants it read: had it been given up, its job is owed once more.
+        for job_id in (f"upload-{known}", f"analyze-{known}"):
+            await revive(connection, job_id)
+        return known
+    for file in received.files:
+        await connection.execute(
+            _SQL["add_file"], project_id, ingestion_id, file.filename, file.size_bytes, file.sha256, file.encoding,
+            file.content.read(),
         )  # fmt: skip
-        if ingestion_id is None:
-            known: UUID = await connection.fetchval(_SQL["known"], key.project_id, idempotency_key)
-            # Whoever sends it again wants it read: had it been given up, its job is owed once more.
-            for job_id in (f"upload-{known}", f"analyze-{known}"):
-                await revive(connection, job_id)
-            return known
-        for file in received.files:
-            await connection.execute(
-                _SQL["add_file"], key.project_id, ingestion_id, file.filename, file.size_bytes, file.sha256,
-                file.encoding, file.content.read(),
-            )  # fmt: skip
-        await owe(
-            connection,
-            queue=INGEST,
-            name="process-upload",
-            job_id=f"upload-{ingestion_id}",
-            data={"ingestionId": str(ingestion_id), "correlationId": correlation_id},
-            correlation_id=correlation_id,
-        )
+    await owe(
+        connection,
+        queue=INGEST,
+        name="process-upload",
+        job_id=f"upload-{ingestion_id}",
+        data={"ingestionId": str(ingestion_id), "correlationId": correlation_id},
+        correlation_id=correlation_id,
+    )
     return ingestion_id
 
 

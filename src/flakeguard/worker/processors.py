@@ -1,16 +1,21 @@
 """What each job does: read the data, call one function, return what Bull Board shows."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from flakeguard.analysis.analyzing import analyze_ingestion, reanalyze_project
+from flakeguard.analysis.analyzing import Tell, analyze_ingestion, reanalyze_project
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.model import Verdict
+from flakeguard.analysis.recompute.recomputing import RecomputeBatchJobData, recompute_batch
+from flakeguard.analysis.recompute.recomputing import begin as begin_recomputation
+from flakeguard.analysis.repository import Judged
 from flakeguard.github.installations.actions import perform
 from flakeguard.github.installations.adopting import adopt_installation
 from flakeguard.github.installations.binding import ADOPT
 from flakeguard.github.installations.client import AppClient
+from flakeguard.github.jobs import Fetching, fetch_run, find_due, look
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.github.publishing.processing import Publishing, analyze_run
 from flakeguard.github.webhooks.owing import REQUESTED_ACTION
@@ -22,13 +27,20 @@ from flakeguard.worker.errors import InvalidJobError, PoisonousJobError
 from flakeguard.worker.jobs import (
     ANALYZE_RUN,
     ANALYZE_UPLOAD,
+    DISCOVER,
+    POLL_REPOSITORY,
+    PROCESS_RUN,
     PROCESS_UPLOAD,
+    RECOMPUTE,
+    RECOMPUTE_BATCH,
     RECOMPUTE_PROJECT,
     RecomputeProjectJobData,
+    TestsRecomputeJobData,
     UploadJobData,
 )
+from flakeguard.worker.metrics import AnalysisMetrics
 from flakeguard.worker.outbox import count_delivery, settle
-from flakeguard.worker.queues import ANALYZE, INGEST, MAX_DELIVERIES
+from flakeguard.worker.queues import ANALYZE, INGEST, MAX_DELIVERIES, POLLING, TESTS_RECOMPUTE
 from fluxbase.db import load
 from fluxbase.resources import Resources
 
@@ -62,15 +74,18 @@ def processors(
     resources: Resources,
     config: AnalysisConfig,
     limits: ArchiveLimits,
+    metrics: AnalysisMetrics,
     app: App,
     client: AppClient | None = None,
     *,
+    fetching: Fetching,
     publishing: Publishing | None = None,
 ) -> Processors:
     """The processor of each job, by the public name of its queue and its own.
 
     Without `client` GitHub is not asked; without `publishing` nothing is said there, and nothing owed.
     """
+    tell = _counting(metrics)
 
     async def upload(job: Job) -> Mapping[str, Any]:
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
@@ -80,7 +95,7 @@ def processors(
     async def analyze(job: Job) -> Mapping[str, Any]:
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
         judged = await analyze_ingestion(
-            resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now,
+            resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now, tell=tell,
             owe_next=(owe_publication,) if publishing else (),
         )  # fmt: skip
         return {"testsAnalyzed": judged}
@@ -115,7 +130,48 @@ def processors(
         (ANALYZE, ANALYZE_UPLOAD): analyze,
         (ANALYZE, ANALYZE_RUN): analyze_a_run,
         (ANALYZE, RECOMPUTE_PROJECT): recompute_project,
+        **_fetching(resources, fetching),
+        **_recomputing(resources, config, tell),
     }
+
+
+def _counting(metrics: AnalysisMetrics) -> Tell:
+    def tell(judged: Sequence[Judged]) -> None:
+        flaky = sum(one.analysis.verdict is Verdict.FLAKY and one.state.verdict is not Verdict.FLAKY for one in judged)
+        metrics.judged((one.analysis.score.total for one in judged), newly_flaky=flaky)
+
+    return tell
+
+
+def _recomputing(resources: Resources, config: AnalysisConfig, tell: Tell) -> Processors:
+    async def recompute(job: Job) -> Mapping[str, Any]:
+        data = TestsRecomputeJobData.of(job.name, job.data)
+        return await begin_recomputation(resources.database, data, job_id=job.id, now=resources.now())
+
+    async def batch(job: Job) -> Mapping[str, Any]:
+        data = RecomputeBatchJobData.of(job.name, job.data)
+        progress = await recompute_batch(
+            resources.database, data, job_id=job.id, config=config, now=resources.now(), tell=tell
+        )
+        if progress is None:
+            return {"testsAnalyzed": None}
+        await job.bull.updateProgress(round(100 * progress.batches_done / progress.batches))
+        return {"testsAnalyzed": len(data.test_ids), **asdict(progress)}
+
+    return {(TESTS_RECOMPUTE, RECOMPUTE): recompute, (TESTS_RECOMPUTE, RECOMPUTE_BATCH): batch}
+
+
+def _fetching(resources: Resources, fetching: Fetching) -> Processors:
+    async def fetch(job: Job) -> Mapping[str, Any]:
+        return await fetch_run(resources, fetching, job.name, job.data, job_id=job.id, last_try=job.last_try)
+
+    async def find(job: Job) -> Mapping[str, Any]:
+        return await find_due(resources, fetching, job_id=job.id)
+
+    async def poll(job: Job) -> Mapping[str, Any]:
+        return await look(resources, fetching, job.name, job.data, job_id=job.id)
+
+    return {(INGEST, PROCESS_RUN): fetch, (POLLING, DISCOVER): find, (POLLING, POLL_REPOSITORY): poll}
 
 
 def processor_of(job: Job, known: Processors) -> Processor:

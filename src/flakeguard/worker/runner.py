@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.github.jobs import Fetching
 from flakeguard.github.webhooks.working import App
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
@@ -46,7 +47,9 @@ async def running_worker(
     limits = ArchiveLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
-    known = processors(resources, config, limits, App.of(settings))
+    known = processors(
+        resources, config, limits, metrics.analysis, App.of(settings), fetching=Fetching.by(settings, limits)
+    )
     leaving = Leaving()
     workers = [queue_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))

@@ -8,6 +8,9 @@ from flakeguard.analysis.settings import analysis_config
 from flakeguard.github.webhooks.cleaning import clean_deliveries
 from flakeguard.retention.cleaning import clean, retention_of
 from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.jobs import DISCOVER
+from flakeguard.worker.outbox import owe
+from flakeguard.worker.queues import POLLING
 from fluxbase.db import load
 from fluxbase.jobs import Backoff, Functions, Job
 
@@ -17,6 +20,7 @@ AGEING = "flakeguard.ageing"
 PARTITIONS = "flakeguard.partitions"
 RETENTION = "flakeguard.retention"
 DELIVERIES = "flakeguard.github_deliveries"
+POLLING_DUE = "flakeguard.polling"
 
 _DAILY_AGEING = "0 4 * * *"
 _DAILY_PARTITIONS = "30 2 * * *"
@@ -33,7 +37,20 @@ def scheduled_functions(settings: FlakeGuardSettings) -> Functions:
     _add_partitions(functions)
     _add_retention(functions, settings)
     _add_deliveries(functions, settings)
+    if settings.polling_enabled:
+        _add_polling(functions)
     return functions
+
+
+def _add_polling(functions: Functions) -> None:
+    @functions.function(POLLING_DUE, max_attempts=1)
+    async def owe_discovery(job: Job) -> None:
+        async with job.resources.database.transaction() as connection:
+            await owe(
+                connection, queue=POLLING, name=DISCOVER, job_id=DISCOVER, data={}, correlation_id=None, priority="low"
+            )
+
+    functions.schedule(POLLING_DUE, function=POLLING_DUE, cron=_EVERY_MINUTE, at_once=True)
 
 
 def _add_deliveries(functions: Functions, settings: FlakeGuardSettings) -> None:

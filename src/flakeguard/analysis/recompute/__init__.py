@@ -1,0 +1,1 @@
+"""Recomputing what is known of many tests, in batches that are jobs of their own."""

@@ -1,0 +1,256 @@
+"""`process-run`: the artifacts of a workflow run's attempt become ingestions of the repository's project.
+
+Each artifact is accepted in a transaction of its own, and the same artifact is the same ingestion however often it is
+fetched. So a worker may die between any two steps: the job runs again, and the rows are the same.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from flakeguard.github.artifacts.attempts import of_attempt
+from flakeguard.github.artifacts.choosing import ArtifactRules, choose
+from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
+from flakeguard.github.artifacts.source import Artifact, ArtifactGoneError, Job, Source, WorkflowRun
+from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
+from flakeguard.github.webhooks.notices import Run
+from flakeguard.github.webhooks.repository import note_run
+from flakeguard.ingestion.accepting import accept_for
+from flakeguard.ingestion.meta import RunMeta
+from flakeguard.ingestion.receiving import Received
+from flakeguard.reports.archives import ArchiveLimits
+from flakeguard.worker.errors import InvalidJobError
+from flakeguard.worker.jobs import RunsIngestJobData
+from flakeguard.worker.outbox import settle
+from fluxbase.db import Connection, Database, load
+
+logger = structlog.get_logger(__name__)
+_SQL = load(__package__)
+
+_IN_MEMORY_BYTES = 1024 * 1024
+_NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is fetched, and what an archive may unpack to."""
+
+    rules: ArtifactRules = field(default_factory=ArtifactRules)
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """One attempt of one run, and where its results go."""
+
+    database: Database
+    source: Source
+    repository_id: int
+    project_id: int
+    owner: str
+    repo: str
+    run: WorkflowRun
+    attempt: int
+    pr_numbers: Sequence[int]
+    limits: Limits
+    correlation_id: str
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.repository_id, self.run.id, self.attempt
+
+
+@dataclass(slots=True)
+class _Told:
+    """What became of the artifacts."""
+
+    ingestions: list[UUID] = field(default_factory=list[UUID])
+    passed_over: list[str] = field(default_factory=list[str])
+    broken: list[str] = field(default_factory=list[str])
+
+
+async def process_run(
+    database: Database,
+    source_of: Callable[[int], Source],
+    data: RunsIngestJobData,
+    *,
+    job_id: str,
+    limits: Limits,
+) -> Mapping[str, Any]:
+    """Fetch and accept the results of a run; what Bull Board shows. Safe to repeat.
+
+    Raises:
+        InvalidJobError: No bound installation has the repository, or no project gets its results.
+        BrokenArtifactError: Some artifact can never be read; the others were accepted.
+        RetryLater: GitHub is away, limits us, or sent half an artifact.
+    """
+    repository = await _repository(database, data)
+    owner, repo = data.repository.owner, data.repository.repo
+    source = source_of(data.repository.installation_id)
+    run = await source.run(owner, repo, data.workflow_run_id)
+    attempt = data.run_attempt or run.attempt
+    if attempt == run.attempt and run.status != "completed":
+        async with database.transaction() as connection:
+            await settle(connection, job_id)  # whoever hears of its end owes it again
+        return {"state": "under way"}
+    pr_numbers = await _note(database, repository["id"], run, attempt)
+    fetch = _Fetch(
+        database, source, repository["id"], repository["project_id"], owner, repo, run, attempt, pr_numbers, limits,
+        data.correlation_id or job_id,
+    )  # fmt: skip
+    told = await _fetch_all(fetch)
+    state = await _finish(fetch, told, job_id)
+    logger.info(
+        "run fetched", repository=f"{owner}/{repo}", workflow_run_id=run.id, run_attempt=attempt, state=state,
+        ingestions=len(told.ingestions), passed_over=told.passed_over[:_NAMES_SHOWN],
+    )  # fmt: skip
+    if told.broken:
+        raise BrokenArtifactError("; ".join(told.broken))
+    return {
+        "state": state,
+        "ingestions": [str(one) for one in told.ingestions],
+        "passedOver": told.passed_over[:_NAMES_SHOWN],
+    }
+
+
+async def mark_failed(database: Database, data: RunsIngestJobData) -> None:
+    """Say that the run's results will not come by themselves."""
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(
+            _SQL["find_repository"], data.repository.installation_id, data.repository.full_name
+        )
+        if row is not None and data.run_attempt is not None:
+            await connection.fetchval(_SQL["finish_run"], row["id"], data.workflow_run_id, data.run_attempt, "failed")
+
+
+async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Record:
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(
+            _SQL["find_repository"], data.repository.installation_id, data.repository.full_name
+        )
+    if row is None:
+        raise InvalidJobError(
+            f"no bound installation {data.repository.installation_id} reaches {data.repository.full_name}"
+        )
+    if row["project_id"] is None:
+        raise InvalidJobError(f"no project gets the results of {data.repository.full_name}: choose one")
+    return row
+
+
+async def _note(database: Database, repository_id: int, run: WorkflowRun, attempt: int) -> Sequence[int]:
+    """Keep what GitHub says of the run; the pull requests that it is known to belong to."""
+    latest = attempt == run.attempt
+    async with database.transaction() as connection:
+        await note_run(connection, repository_id, as_noted(run, attempt, latest=latest))
+        row = await connection.fetchrow(_SQL["find_run"], repository_id, run.id, attempt)
+    return row["pr_numbers"] if row else run.pr_numbers
+
+
+def as_noted(run: WorkflowRun, attempt: int, *, latest: bool = True) -> Run:
+    """The run as `github_runs` keeps it; what is known of the latest attempt alone is left out of an earlier one."""
+    return Run(
+        id=run.id, attempt=attempt, head_sha=run.head_sha, head_branch=run.branch, event=run.event,
+        pr_numbers=run.pr_numbers, workflow_name=run.workflow_name, run_number=run.run_number, html_url=run.html_url,
+        status=run.status if latest else "completed", conclusion=run.conclusion if latest else None,
+        run_started_at=run.run_started_at if latest else None,
+    )  # fmt: skip
+
+
+async def _fetch_all(fetch: _Fetch) -> _Told:
+    told = _Told()
+    try:
+        listed = await fetch.source.artifacts(fetch.owner, fetch.repo, fetch.run.id)
+    except ArtifactGoneError:
+        told.passed_over.append("GitHub keeps no artifacts of this run any more")
+        return told
+    choice = choose(of_attempt(listed, fetch.attempt, await _starts(fetch)), fetch.limits.rules)
+    told.passed_over += [str(one) for one in choice.passed_over]
+    told.passed_over += [f"{name}: not named like test results" for name in islice(choice.others, _NAMES_SHOWN)]
+    if choice.chosen:
+        jobs, of_attempt_jobs = await _jobs(fetch)
+        for artifact in choice.chosen:
+            await _fetch_one(fetch, artifact, jobs, of_attempt_jobs, told)
+    return told
+
+
+async def _starts(fetch: _Fetch) -> Mapping[int, datetime]:
+    async with fetch.database.transaction() as connection:
+        rows = await connection.fetch(_SQL["starts"], fetch.repository_id, fetch.run.id)
+    starts: dict[int, datetime] = {row["run_attempt"]: row["run_started_at"] for row in rows}
+    if fetch.run.run_started_at is not None:
+        starts[fetch.run.attempt] = fetch.run.run_started_at
+    return starts
+
+
+async def _jobs(fetch: _Fetch) -> tuple[Jobs, Mapping[str, Job]]:
+    """All jobs that name artifacts, those of the first attempt too; and those of this one by name, for their times."""
+    own = await fetch.source.jobs(fetch.owner, fetch.repo, fetch.run.id, fetch.attempt)
+    first = own if fetch.attempt == 1 else await fetch.source.jobs(fetch.owner, fetch.repo, fetch.run.id, 1)
+    jobs = Jobs(RunJob(job.name, job.labels) for job in (*first, *own))
+    return jobs, {job.name: job for job in own}
+
+
+async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Mapping[str, Job], told: _Told) -> None:
+    name = stable_name(artifact.name, run_id=fetch.run.id, run_attempt=fetch.attempt, head_sha=fetch.run.head_sha)
+    identity = jobs.of_artifact(name)
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
+        spooled = cast("BinaryIO", spool)
+        try:
+            await fetch.source.download_artifact(
+                fetch.owner, fetch.repo, artifact.id, spooled, fetch.limits.rules.most_bytes
+            )
+            unpacked = await asyncio.to_thread(
+                unpack, spooled, artifact.name, fetch.limits.rules, fetch.limits.archives
+            )
+        except ArtifactGoneError:
+            told.passed_over.append(f"{artifact.name}: GitHub has deleted it")
+            return
+        except BrokenArtifactError as error:
+            told.broken.append(str(error))
+            return
+    told.passed_over += [f"{artifact.name}: {one}" for one in unpacked.passed_over]
+    if unpacked.reports is None:
+        told.passed_over.append(f"{artifact.name}: no report in it")
+        return
+    with unpacked.reports.content:
+        received = Received(None, [unpacked.reports])
+        meta = _meta(fetch, identity, by_name.get(identity.job or ""))
+        async with fetch.database.transaction() as connection:
+            told.ingestions.append(await _accept(connection, fetch, meta, received))
+
+
+async def _accept(connection: Connection, fetch: _Fetch, meta: RunMeta, received: Received) -> UUID:
+    ingestion_id = await accept_for(
+        connection, fetch.project_id, None, meta, received, correlation_id=fetch.correlation_id
+    )
+    await connection.execute(_SQL["link"], *fetch.key, ingestion_id)
+    return ingestion_id
+
+
+def _meta(fetch: _Fetch, identity: JobIdentity, job: Job | None) -> RunMeta:
+    run = fetch.run
+    return RunMeta(
+        sha=run.head_sha, branch=run.branch or "", provider="github", repo_full_name=f"{fetch.owner}/{fetch.repo}",
+        workflow_name=run.workflow_name, github_run_id=str(run.id), github_run_attempt=fetch.attempt,
+        github_run_number=run.run_number, run_url=run.html_url, event=run.event,
+        pr_number=min(fetch.pr_numbers, default=None), job_name=identity.name, job_variant=identity.variant,
+        started_at=(job and job.started_at) or run.run_started_at or run.created_at,
+        completed_at=(job and job.completed_at) or run.updated_at,
+    )  # fmt: skip
+
+
+async def _finish(fetch: _Fetch, told: _Told, job_id: str) -> str:
+    state = "failed" if told.broken else ("stored" if told.ingestions else "empty")
+    async with fetch.database.transaction() as connection:
+        state = await connection.fetchval(_SQL["finish_run"], *fetch.key, state) or state
+        if not told.broken:
+            await settle(connection, job_id)
+    return state

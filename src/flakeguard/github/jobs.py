@@ -1,0 +1,83 @@
+"""The jobs that read from GitHub: fetch a run's results, look for repositories to poll, poll one."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from flakeguard.github.artifacts.choosing import DEFAULT_FILES, DEFAULT_NAMES, ArtifactRules
+from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
+from flakeguard.github.artifacts.source import Source
+from flakeguard.github.polling.polling import Pace, discover, poll_repository
+from flakeguard.reports.archives import ArchiveLimits
+from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.errors import InvalidJobError
+from flakeguard.worker.jobs import PollRepositoryJobData, RunsIngestJobData
+from fluxbase.errors import InvalidRequestError
+from fluxbase.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """What reading from GitHub goes by; `source_of` an installation's id is None where this worker has no App's key."""
+
+    limits: Limits
+    pace: Pace
+    source_of: Callable[[int], Source] | None = None
+
+    @classmethod
+    def by(
+        cls, settings: FlakeGuardSettings, archives: ArchiveLimits, source_of: Callable[[int], Source] | None = None
+    ) -> Self:
+        """As the settings say."""
+        rules = ArtifactRules(
+            names=settings.artifact_names or DEFAULT_NAMES,
+            files=settings.artifact_files or DEFAULT_FILES,
+            most_bytes=settings.max_artifact_bytes,
+            most_artifacts=settings.max_artifacts,
+        )
+        pace = Pace(timedelta(minutes=settings.polling_interval_minutes), settings.polling_batch_size)
+        return cls(Limits(rules, archives), pace, source_of)
+
+    def source(self) -> Callable[[int], Source]:
+        """GitHub, by installation.
+
+        Raises:
+            InvalidJobError: This worker cannot ask it.
+        """
+        if self.source_of is None:
+            raise InvalidJobError("this worker has no client of a GitHub App: it cannot read from GitHub")
+        return self.source_of
+
+
+async def fetch_run(
+    resources: Resources, fetching: Fetching, name: str, data: Mapping[str, Any], *, job_id: str, last_try: bool
+) -> Mapping[str, Any]:
+    """`process-run`. A run whose results will not come by themselves is marked `failed`."""
+    wanted = RunsIngestJobData.of(name, data)
+    source_of = fetching.source()
+    try:
+        return await process_run(resources.database, source_of, wanted, job_id=job_id, limits=fetching.limits)
+    except Exception as error:
+        if last_try or isinstance(error, InvalidRequestError):
+            await mark_failed(resources.database, wanted)
+        raise
+
+
+async def find_due(resources: Resources, fetching: Fetching, *, job_id: str) -> Mapping[str, Any]:
+    """`discover`."""
+    fetching.source()
+    found = await discover(resources.database, job_id=job_id, pace=fetching.pace, now=resources.now())
+    return {"repositories": found}
+
+
+async def look(
+    resources: Resources, fetching: Fetching, name: str, data: Mapping[str, Any], *, job_id: str
+) -> Mapping[str, Any]:
+    """`poll-repository`."""
+    wanted = PollRepositoryJobData.of(name, data)
+    return await poll_repository(
+        resources.database, fetching.source(), wanted, job_id=job_id, pace=fetching.pace, now=resources.now,
+        random=random.random,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Looking for runs that no webhook told of."""

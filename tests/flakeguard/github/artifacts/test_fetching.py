@@ -1,0 +1,185 @@
+"""From a run at GitHub to verdicts, exactly once, whatever dies in between."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from flakeguard.analysis.analyzing import analyze_ingestion
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.github.artifacts.choosing import ArtifactRules
+from flakeguard.github.artifacts.fetching import Limits, process_run
+from flakeguard.github.artifacts.source import ArtifactGoneError, HalfArtifactError
+from flakeguard.github.artifacts.unpacking import BrokenArtifactError
+from flakeguard.github.publishing.owing import owe_publication
+from flakeguard.ingestion.processing import process_upload
+from flakeguard.worker.errors import InvalidJobError
+from flakeguard.worker.jobs import RunsIngestJobData
+from flakeguard.worker.outbox import owe
+from fluxbase.resources import Resources
+
+from ...conftest import Tenant
+from ...uploads import FAIL, PASS, report
+from ..conftest import INSTALLATION, REPOSITORY
+from ..github_at_hand import STARTED, AtHand, a_run, zipped
+
+JOB = f"run-{INSTALLATION}-{REPOSITORY}-1000-1"
+JUNIT = zipped(
+    {"a/TEST-cart.xml": report({"adds": FAIL, "pays": PASS}), "trace.bin": b"\0" * 9, "pom.xml": b"<project/>"}
+)
+
+
+@pytest.fixture(autouse=True)
+async def bound(resources: Resources, tenant: Tenant) -> None:
+    async with resources.database.transaction() as connection:
+        organization = tenant.project.organization_id
+        await connection.execute(
+            "INSERT INTO github_installations (id, account_id, account_login, organization_id, bound_at)"
+            " VALUES ($1, 99, 'acme', $2, now())", INSTALLATION, organization,
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO github_repositories (id, installation_id, organization_id, full_name, project_id)"
+            " VALUES ($1, $2, $3, 'acme/shop', $4)", REPOSITORY, INSTALLATION, organization, tenant.project.id,
+        )  # fmt: skip
+        await owe(connection, queue="runs:ingest", name="process-run", job_id=JOB, data={}, correlation_id="hook")
+
+
+def wanted(attempt: int = 1, repo: str = "shop", installation: int = INSTALLATION) -> RunsIngestJobData:
+    return RunsIngestJobData.of("process-run", {
+        "workflowRunId": 1000, "runAttempt": attempt, "priority": "normal", "correlationId": "hook",
+        "repository": {"owner": "acme", "repo": repo, "installationId": installation},
+    })  # fmt: skip
+
+
+async def fetch(resources: Resources, at_hand: AtHand, data: RunsIngestJobData | None = None, **limits: object):
+    rules = ArtifactRules(**limits)  # type: ignore[arg-type]
+    return await process_run(
+        resources.database, lambda _installation: at_hand, data or wanted(), job_id=JOB, limits=Limits(rules)
+    )
+
+
+async def rows(resources: Resources, query: str) -> list[tuple]:
+    async with resources.database.transaction() as connection:
+        return [tuple(row) for row in await connection.fetch(query)]
+
+
+async def carry_out(resources: Resources) -> None:
+    """What the worker would do with the uploads that are owed."""
+    for (ingestion,) in await rows(resources, "SELECT id FROM ingestions WHERE state <> 'analyzed'"):
+        await process_upload(resources.database, ingestion, job_id=f"upload-{ingestion}", now=resources.now)
+        await analyze_ingestion(
+            resources.database, ingestion, job_id=f"analyze-{ingestion}", config=AnalysisConfig(), now=resources.now,
+            follow=owe_publication,
+        )  # fmt: skip
+
+
+async def test_a_run_becomes_attempts_and_owes_its_publication(resources: Resources) -> None:
+    told = await fetch(resources, AtHand(artifacts_told={"junit": JUNIT, "dist": b"x"}))
+    assert told["state"] == "stored"
+    assert told["passedOver"] == ["dist: not named like test results"]
+    await carry_out(resources)
+    (run,) = await rows(
+        resources, "SELECT repository, external_run_id, run_attempt, job, variant, sha, tests, failed FROM test_runs"
+    )
+    assert run == ("acme/shop", "1000", 1, "unit", "linux-x64", 2, 1)
+    assert await rows(resources, "SELECT state, conclusion FROM github_runs") == [("stored", "failure")]
+    assert await rows(resources, "SELECT count(*) FROM github_run_ingestions") == [(1,)]
+    (owed,) = await rows(resources, "SELECT name, correlation_id FROM outbox")
+    assert owed == ("analyze-run", "hook")
+
+
+@pytest.mark.parametrize("dies_after", range(6))
+async def test_a_worker_may_die_between_any_two_steps(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, dies_after: int
+) -> None:
+    """Transactions that committed stay, the rest is gone: that is what SIGKILL leaves. Then the job runs again."""
+    at_hand = AtHand(artifacts_told={"junit-a": JUNIT, "junit-b": zipped({"b.xml": report({"ships": PASS})})})
+    steps = 0
+
+    class Killed(BaseException):
+        pass
+
+    real = type(resources.database).transaction
+
+    def counted(*arguments, **named):
+        nonlocal steps
+        steps += 1
+        if steps == dies_after + 1:
+            raise Killed
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(resources.database), "transaction", counted)
+        with suppress(Killed):
+            await fetch(resources, at_hand)
+    assert steps >= dies_after
+    await fetch(resources, at_hand)
+    await fetch(resources, at_hand)  # and once more, though it was done
+    await carry_out(resources)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(2,)]
+    assert await rows(resources, "SELECT count(*) FROM flake_events") == [(3,)]
+    assert await rows(resources, "SELECT count(*) FROM github_run_ingestions") == [(2,)]
+    assert await rows(resources, "SELECT count(*) FROM outbox WHERE queue = 'runs:ingest'") == [(0,)]
+
+
+async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(resources: Resources) -> None:
+    with pytest.raises(HalfArtifactError, match="ends before"):
+        await fetch(resources, AtHand(artifacts_told={"junit": JUNIT[: len(JUNIT) // 2]}))
+    broken = bytearray(JUNIT)
+    broken[broken.rindex(b"PK\x01\x02") : broken.rindex(b"PK\x01\x02") + 4] = b"XXXX"
+    with pytest.raises(BrokenArtifactError, match="junit-bad"):
+        await fetch(resources, AtHand(artifacts_told={"junit-bad": bytes(broken), "junit": JUNIT}))
+    assert await rows(resources, "SELECT state FROM github_runs") == [("failed",)]
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]  # what is good is kept
+    assert len(await rows(resources, f"SELECT 1 FROM outbox WHERE job_id = '{JOB}'")) == 1  # for the dead letter
+
+
+async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(resources: Resources) -> None:
+    packed = zipped({"../../etc/cron.xml": report({"a": PASS}), "good.xml": report({"b": PASS})})
+    told = await fetch(resources, AtHand(artifacts_told={"junit": packed}))
+    assert told["passedOver"] == ["junit: ../../etc/cron.xml: the name leads out of the archive"]
+    bomb = zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)})
+    with pytest.raises(BrokenArtifactError, match="250 times"):
+        await fetch(resources, AtHand(artifacts_told={"junit": bomb}))
+
+
+async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(resources: Resources) -> None:
+    gone = AtHand(artifacts_told={"junit": JUNIT}, fails={"download": [ArtifactGoneError()]})
+    told = await fetch(resources, gone)
+    assert (told["state"], told["passedOver"]) == ("empty", ["junit: GitHub has deleted it"])
+    told = await fetch(resources, AtHand(fails={"artifacts": [ArtifactGoneError()]}))
+    assert told["state"] == "empty"
+    told = await fetch(resources, AtHand(artifacts_told={"junit": zipped({"x.xml": b"<coverage/>"})}))
+    assert told["passedOver"] == ["junit: no report in it"]
+
+
+async def test_a_reruns_artifacts_are_told_from_the_first_attempts(resources: Resources) -> None:
+    later = STARTED + timedelta(hours=1)
+    at_hand = AtHand(
+        run_told=a_run(attempt=2, run_started_at=later),
+        artifacts_told={"junit": JUNIT, "junit ": zipped({"b.xml": report({"adds": PASS})})},
+        made_at={"junit ": later + timedelta(minutes=1)},
+    )
+    await fetch(resources, at_hand, wanted(attempt=1))
+    await fetch(resources, at_hand, wanted(attempt=2))
+    await carry_out(resources)
+    assert await rows(resources, "SELECT run_attempt, tests FROM test_runs ORDER BY 1") == [(1, 2), (2, 1)]
+    flaky = "SELECT c.name FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id WHERE s.verdict = 'flaky'"
+    assert await rows(resources, flaky) == [("adds",)]
+
+
+async def test_a_run_under_way_is_left_to_whoever_hears_of_its_end(resources: Resources) -> None:
+    told = await fetch(resources, AtHand(run_told=a_run(status="in_progress", conclusion=None)))
+    assert told == {"state": "under way"}
+    assert await rows(resources, "SELECT 1 FROM outbox") == []
+
+
+async def test_what_is_not_bound_is_not_fetched(resources: Resources) -> None:
+    at_hand = AtHand()
+    for data in (wanted(repo="other"), wanted(installation=1)):
+        with pytest.raises(InvalidJobError, match="no bound installation"):
+            await fetch(resources, at_hand, data)
+    await rows(resources, "UPDATE github_repositories SET project_id = NULL RETURNING 1")
+    with pytest.raises(InvalidJobError, match="choose one"):
+        await fetch(resources, at_hand)
+    assert at_hand.asked == []

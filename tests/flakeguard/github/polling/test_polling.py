@@ -1,0 +1,137 @@
+"""Polling finds what no webhook told of, each run once, and leaves GitHub alone when it is told to."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from flakeguard.github.polling.pace import FIRST_LOOK, LONGEST_WAIT, created_since, next_cursor, wait_after
+from flakeguard.github.polling.polling import Pace, discover, poll_repository
+from flakeguard.github.webhooks.notices import Run
+from flakeguard.github.webhooks.repository import note_run, set_run_state
+from flakeguard.worker.errors import RetryLater
+from flakeguard.worker.jobs import PollRepositoryJobData
+from flakeguard.worker.outbox import settle
+from fluxbase.resources import Resources
+
+from ...conftest import Tenant
+from ..conftest import INSTALLATION, REPOSITORY
+from ..github_at_hand import STARTED, AtHand, a_run
+
+PACE = Pace(timedelta(minutes=5), 2)
+NOW = STARTED + timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+async def bound(resources: Resources, tenant: Tenant) -> None:
+    """Three repositories of a bound installation, and one of an installation that is nobody's."""
+    organization = tenant.project.organization_id
+    async with resources.database.transaction() as connection:
+        for number, bound_to in ((INSTALLATION, organization), (1, None)):
+            await connection.execute(
+                "INSERT INTO github_installations (id, account_id, account_login, organization_id)"
+                " VALUES ($1, 99, 'acme', $2)", number, bound_to,
+            )  # fmt: skip
+        for number in range(3):
+            await connection.execute(
+                "INSERT INTO github_repositories (id, installation_id, organization_id, full_name, project_id)"
+                " VALUES ($1, $2, $3, $4, $5)",
+                REPOSITORY + number, INSTALLATION, organization, f"acme/shop{number}", tenant.project.id,
+            )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO github_repositories (id, installation_id, full_name) VALUES (5, 1, 'nobody/shop')"
+        )
+
+
+async def rows(resources: Resources, query: str) -> list[tuple]:
+    async with resources.database.transaction() as connection:
+        return [tuple(row) for row in await connection.fetch(query)]
+
+
+async def poll(resources: Resources, at_hand: AtHand, now: datetime = NOW) -> dict:
+    data = PollRepositoryJobData(repository_id=REPOSITORY)
+    return dict(await poll_repository(
+        resources.database, lambda _installation: at_hand, data, job_id=f"poll-{REPOSITORY}", pace=PACE,
+        now=lambda: now, random=lambda: 0.0,
+    ))  # fmt: skip
+
+
+async def test_each_completed_run_is_owed_once(resources: Resources) -> None:
+    listed = [
+        a_run(5, status="in_progress", conclusion=None), a_run(4), a_run(3, conclusion="skipped"), a_run(2), a_run(1),
+    ]  # fmt: skip
+    at_hand = AtHand(listed=listed)
+    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 5, "runsOwed": 3}
+    at_hand.etag = '"two"'
+    at_hand.listed = [a_run(5), a_run(1, attempt=2), *listed[1:]]
+    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 6, "runsOwed": 2}
+    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 0, "runsOwed": 0}  # 304
+    owed = await rows(
+        resources,
+        "SELECT data -> 'workflowRunId', data -> 'runAttempt' FROM outbox WHERE queue = 'runs:ingest' ORDER BY 1, 2",
+    )
+    assert owed == [(1, 1), (1, 2), (2, 1), (4, 1), (5, 1)]
+    assert sorted(await rows(resources, "SELECT workflow_run_id FROM github_runs WHERE state = 'empty'")) == [(3,)]
+
+
+async def test_a_webhook_and_a_look_at_once_owe_a_run_once(resources: Resources) -> None:
+    async def webhook(number: int) -> int:
+        told = Run(number, 1, "a" * 40, "topic", "push", (), "CI", 7, None, "completed", "failure", STARTED)
+        async with resources.database.transaction() as connection:
+            first = await note_run(connection, REPOSITORY, told) is None
+            await asyncio.sleep(0)
+            await set_run_state(connection, REPOSITORY, told, "owed")
+            return int(first)
+
+    at_hand = AtHand(listed=[a_run(number) for number in range(20, 0, -1)])
+    looked, *told = await asyncio.gather(poll(resources, at_hand), *(webhook(number) for number in range(1, 21)))
+    assert looked["runsOwed"] + sum(told) == 20
+    assert await rows(resources, "SELECT count(*), count(*) FILTER (WHERE state = 'owed') FROM github_runs") == [
+        (20, 20)
+    ]
+
+
+async def test_as_many_looks_as_wanted_are_under_way(resources: Resources) -> None:
+    async def find(now: datetime = NOW) -> int:
+        return await discover(resources.database, job_id=None, pace=PACE, now=now)
+
+    assert await find() == 2
+    assert await find() == 0
+    await poll(resources, AtHand())  # whoever is done makes room for the next
+    assert await rows(resources, "SELECT job_id FROM outbox ORDER BY id") == [
+        (f"poll-{REPOSITORY + 1}",), (f"poll-{REPOSITORY + 2}",),
+    ]  # fmt: skip
+    async with resources.database.transaction() as connection:
+        for number in (1, 2):
+            await settle(connection, f"poll-{REPOSITORY + number}")
+        await connection.execute("UPDATE github_repositories SET polled_at = $1", NOW)
+    assert await find(NOW + timedelta(minutes=4)) == 0
+    assert await find(NOW + timedelta(minutes=5)) == 2
+
+
+async def test_a_repository_that_cannot_be_listed_rests_longer_each_time(resources: Resources) -> None:
+    waits = []
+    for _ in range(3):
+        told = await poll(resources, AtHand(fails={"runs": [RetryLater(message="GitHub is away")]}))
+        waits.append(datetime.fromisoformat(told["until"]) - NOW)
+    assert waits == [timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=40)]
+    await poll(resources, AtHand())
+    assert await rows(
+        resources, f"SELECT poll_failures, poll_after FROM github_repositories WHERE id = {REPOSITORY}"
+    ) == [(0, None)]
+
+
+async def test_a_rate_limit_lets_the_whole_installation_rest(resources: Resources) -> None:
+    limited = RetryLater(3600, counts=False, message="rate limit")
+    await poll(resources, AtHand(fails={"runs": [limited]}))
+    assert await discover(resources.database, job_id=None, pace=PACE, now=NOW + timedelta(minutes=59)) == 0
+    assert await discover(resources.database, job_id=None, pace=PACE, now=NOW + timedelta(minutes=61)) == 2
+
+
+def test_cursors_overlap_and_never_go_back() -> None:
+    assert created_since(None, NOW) <= NOW - FIRST_LOOK
+    assert created_since(NOW, NOW) == NOW - timedelta(days=1)
+    assert next_cursor(NOW, [STARTED], NOW) == NOW
+    assert next_cursor(None, [NOW + timedelta(days=9), STARTED], NOW) == NOW
+    assert next_cursor(None, [], NOW) is None
+    assert wait_after(99, timedelta(minutes=5), 0.0) == LONGEST_WAIT
