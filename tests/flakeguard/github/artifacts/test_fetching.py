@@ -69,7 +69,7 @@ async def carry_out(resources: Resources) -> None:
         await process_upload(resources.database, ingestion, job_id=f"upload-{ingestion}", now=resources.now)
         await analyze_ingestion(
             resources.database, ingestion, job_id=f"analyze-{ingestion}", config=AnalysisConfig(), now=resources.now,
-            follow=owe_publication,
+            owe_next=(owe_publication,),
         )  # fmt: skip
 
 
