@@ -79,7 +79,7 @@ async def test_a_run_becomes_attempts_and_owes_its_publication(resources: Resour
     assert told["passedOver"] == ["dist: not named like test results"]
     await carry_out(resources)
     (run,) = await rows(
-        resources, "SELECT repository, external_run_id, run_attempt, job, variant, sha, tests, failed FROM test_runs"
+        resources, "SELECT repository, external_run_id, run_attempt, job, variant, tests, failed FROM test_runs"
     )
     assert run == ("acme/shop", "1000", 1, "unit", "linux-x64", 2, 1)
     assert await rows(resources, "SELECT state, conclusion FROM github_runs") == [("stored", "failure")]
