@@ -57,6 +57,7 @@ class FlakeGuardSettings(Settings):
     github_webhook_secret: SecretStr | None = Field(None, validation_alias=names("GITHUB_WEBHOOK_SECRET"))
     github_client_id: str | None = Field(None, validation_alias=names("GITHUB_CLIENT_ID"))
     github_client_secret: SecretStr | None = Field(None, validation_alias=names("GITHUB_CLIENT_SECRET"))
+    github_private_key: SecretStr | None = Field(None, validation_alias=names("GITHUB_PRIVATE_KEY"))
     github_app_slug: str | None = Field(None, validation_alias=names("GITHUB_APP_SLUG"))
     github_comments: Literal["failures", "always", "never"] = Field(
         "failures", validation_alias=names("GITHUB_COMMENTS")

@@ -10,7 +10,10 @@ from typing import Any
 import structlog
 
 from flakeguard.analysis.settings import analysis_config
+from flakeguard.github.api import GitHub
 from flakeguard.github.jobs import Fetching
+from flakeguard.github.publishing.processing import Publishing
+from flakeguard.github.publishing.settings import manner_of
 from flakeguard.github.webhooks.working import App
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
@@ -47,9 +50,11 @@ async def running_worker(
     limits = ArchiveLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
+    github = GitHub.of(settings, metrics.github, resources.now)
     known = processors(
-        resources, config, limits, metrics.analysis, App.of(settings), fetching=Fetching.by(settings, limits)
-    )
+        resources, config, limits, metrics.analysis, App.of(settings), github,
+        fetching=Fetching.by(settings, limits), publishing=github and Publishing(github.poster_for, manner_of(settings)),
+    )  # fmt: skip
     leaving = Leaving()
     workers = [queue_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
@@ -74,6 +79,8 @@ async def running_worker(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if github is not None:
+            await github.aclose()
         logger.info("worker stopped", worker=settings.worker_name)
 
 

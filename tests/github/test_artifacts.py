@@ -1,0 +1,93 @@
+"""Runs, jobs and artifacts; and what a download may cost."""
+
+import hashlib
+import io
+import zipfile
+from datetime import UTC, datetime
+
+import pytest
+
+from flakeguard.github.api import GitHub, Installation
+from flakeguard.github.errors import GitHubAwayError, GoneError, RateLimitedError, TooLargeError
+
+from .fake import FakeGitHub, Repository
+
+RUN = 1000
+
+
+@pytest.fixture
+def installation(github: GitHub, repository: Repository) -> Installation:
+    return github.installation(repository.installation_id)
+
+
+def zipped() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("junit.xml", "<testsuite/>" * 10_000)
+    return made.getvalue()
+
+
+async def test_runs_since_a_time_and_one_of_them(fake: FakeGitHub, installation: Installation, repository) -> None:
+    fake.add_run(repository, 1, created_at="2026-11-24T10:00:00Z")
+    fake.add_run(repository, RUN, pull_requests=[{"number": 12}])
+    since = datetime(2026, 11, 25, tzinfo=UTC)
+    (run,) = [run async for run in installation.runs("acme", "shop", since)]
+    assert run == await installation.run("acme", "shop", RUN, 1)
+    assert (run.id, run.attempt, run.pr_numbers, run.conclusion) == (RUN, 1, (12,), "failure")
+    assert run.started_at == datetime(2026, 11, 25, 10, tzinfo=UTC)
+
+
+async def test_jobs_of_an_attempt(installation: Installation, repository: Repository) -> None:
+    repository.jobs[RUN, 2] = [{"id": 5, "name": "linux", "status": "completed", "conclusion": "success"}]
+    (job,) = await installation.jobs("acme", "shop", RUN, 2)
+    assert (job.name, job.conclusion, job.started_at) == ("linux", "success", None)
+    assert await installation.jobs("acme", "shop", RUN, 1) == []
+
+
+async def test_an_artifact_is_fetched_elsewhere_and_the_token_stays(
+    fake: FakeGitHub, installation: Installation, repository: Repository
+) -> None:
+    content = zipped()
+    number = fake.add_artifact(repository, RUN, "results", content)
+    (artifact,) = await installation.artifacts("acme", "shop", RUN)
+    assert (artifact.id, artifact.name, artifact.size, artifact.expired) == (number, "results", len(content), False)
+    into = io.BytesIO()
+    got = await installation.download_artifact("acme", "shop", number, into, len(content))
+    assert into.getvalue() == content
+    assert (got.size, got.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    (stored,) = fake.asked_for(rf"GET /{repository.id}/{number}$")
+    assert "authorization" not in stored.headers
+
+
+async def test_more_than_the_limit_is_not_taken(fake: FakeGitHub, installation: Installation, repository) -> None:
+    content = zipped()
+    number = fake.add_artifact(repository, RUN, "results", content)
+    into = io.BytesIO()
+    with pytest.raises(TooLargeError, match=str(len(content) - 1)):
+        await installation.download_artifact("acme", "shop", number, into, len(content) - 1)
+    assert len(into.getvalue()) < len(content)
+
+
+async def test_half_a_zip_is_no_zip(fake: FakeGitHub, installation: Installation, repository: Repository) -> None:
+    number = fake.add_artifact(repository, RUN, "results", zipped())
+    fake.fail(rf"GET /{repository.id}/", half=True)
+    with pytest.raises(GitHubAwayError) as caught:
+        await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
+    assert fake.storage not in str(caught.value)  # addresses of storage are signed
+    fake.fail(rf"GET /{repository.id}/", status=503)
+    with pytest.raises(GitHubAwayError):
+        await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
+    fake.fail(rf"GET /{repository.id}/", status=429, headers={"retry-after": "3"})
+    with pytest.raises(RateLimitedError):
+        await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
+
+
+async def test_an_expired_artifact_is_gone(fake: FakeGitHub, installation: Installation, repository) -> None:
+    number = fake.add_artifact(repository, RUN, "results", b"", expired=True)
+    with pytest.raises(GoneError):
+        await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
+
+
+async def test_failed_jobs_run_again(installation: Installation, repository: Repository) -> None:
+    await installation.rerun_failed_jobs("acme", "shop", RUN)
+    assert repository.rerun == [RUN]
