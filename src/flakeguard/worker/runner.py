@@ -53,7 +53,8 @@ async def running_worker(
     github = GitHub.of(settings, metrics.github, resources.now)
     known = processors(
         resources, config, limits, metrics.analysis, App.of(settings), github,
-        fetching=Fetching.by(settings, limits), publishing=github and Publishing(github.poster_for, manner_of(settings)),
+        fetching=Fetching.by(settings, limits),
+        publishing=github and Publishing(github.poster_for, manner_of(settings)),
     )  # fmt: skip
     leaving = Leaving()
     workers = [queue_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
