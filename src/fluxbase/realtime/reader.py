@@ -152,8 +152,10 @@ class Reader:
         if (own := self._doorbell.connection) is not None:
             try:
                 yield own
-            except TimeoutError:
-                own.terminate()  # it would not answer the next time either
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                # It would not answer the next time either; and asyncpg may close a connection and tell nobody.
+                if isinstance(error, TimeoutError) or own.is_closed():
+                    own.terminate()
                 raise
             return
         async with self._database.transaction(SERVICE) as connection:

@@ -202,6 +202,18 @@ async def test_nothing_is_lost_when_backends_are_killed_under_load(site, owner, 
     await writer.close()
 
 
+async def test_a_connection_that_was_closed_without_a_word_is_replaced(site, owner):
+    """As asyncpg does when the server ends it in the middle of an answer: its termination listeners hear nothing."""
+    async with site.client(site.service_token) as service:
+        await service.subscribe("notes")
+        await until(lambda: site.realtime.reader.listening)
+        before = site.realtime.reader._doorbell.connection
+        before._abort()
+        await owner.execute(SAY, "after")
+        assert (await service.change())["record"]["text"] == "after"
+        await until(lambda: site.realtime.reader._doorbell.connection not in (None, before))
+
+
 async def test_a_restart_keeps_the_sockets_and_misses_nothing(site, http, owner):
     async with site.client(site.service_token) as service:
         await service.subscribe("notes")
