@@ -121,7 +121,7 @@ async def test_what_is_owed_gets_onto_a_cluster_and_is_done(
             all_done.set()
         return {}
 
-    monkeypatch.setattr(runner, "processors", lambda *_: {(INGEST, PROCESS_RUN): process})
+    monkeypatch.setattr(runner, "processors", lambda *_, **_named: {(INGEST, PROCESS_RUN): process})
     async with on_cluster.database.transaction() as connection:
         for number in range(20):
             await owe(

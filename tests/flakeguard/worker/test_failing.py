@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, processor: Processor) -> None:
-    monkeypatch.setattr(runner, "processors", lambda *_: {(INGEST, PROCESS_RUN): processor})
+    monkeypatch.setattr(runner, "processors", lambda *_, **_named: {(INGEST, PROCESS_RUN): processor})
 
 
 def worker(resources: Resources, settings: FlakeGuardSettings):

@@ -47,7 +47,7 @@ async def test_what_is_under_way_is_finished_or_handed_back(
 ) -> None:
     job = LongJob(seconds)
     known: Mapping[object, Any] = processors_with(job)
-    monkeypatch.setattr(runner, "processors", lambda *_: known)
+    monkeypatch.setattr(runner, "processors", lambda *_, **_named: known)
     queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
     await queue.add("process-upload", {}, {"jobId": "long"})
     loop = asyncio.get_running_loop()
@@ -70,7 +70,7 @@ async def test_who_comes_after_does_what_was_handed_back(
     await queue.add("process-upload", {}, {"jobId": "long"})
     settings = settings.model_copy(update={"worker_shutdown_seconds": 1})
     for job in (LongJob(60), LongJob(0)):
-        monkeypatch.setattr(runner, "processors", lambda *_, job=job: processors_with(job))
+        monkeypatch.setattr(runner, "processors", lambda *_, job=job, **_named: processors_with(job))
         async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
             async with asyncio.timeout(5):  # far less than the 30 seconds after which it would count as stalled
                 await job.began.wait()

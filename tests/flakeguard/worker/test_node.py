@@ -29,7 +29,7 @@ EXAMPLE = {
 
 def only(monkeypatch: pytest.MonkeyPatch, processor: Processor) -> None:
     """`process-run` is done by `processor` alone."""
-    monkeypatch.setattr(runner, "processors", lambda *_: {(INGEST, PROCESS_RUN): processor})
+    monkeypatch.setattr(runner, "processors", lambda *_, **_named: {(INGEST, PROCESS_RUN): processor})
 
 
 async def test_a_job_of_nodes_bullmq_is_processed_and_bull_board_shows_it(

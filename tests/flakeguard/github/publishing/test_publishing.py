@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -386,7 +385,9 @@ async def test_from_upload_to_check_run_by_the_worker_alone(
     owner: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     place = await bound(Place(client, tenant, resources, settings, owner))
-    monkeypatch.setattr(runner, "processors", partial(processors, publishing=place.publishing))
+    monkeypatch.setattr(
+        runner, "processors", lambda *given, **named: processors(*given, **(named | {"publishing": place.publishing}))
+    )
     await place.pull(12)
     async with runner.running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
         await place.results({"a": FAIL})
