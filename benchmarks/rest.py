@@ -335,6 +335,14 @@ def _cases(ours: str, postgrest: str, pocketbase: tuple[str, str], tokens: dict,
             5,
             ((big_flux, f"{skewed}&count=exact", ""), (pocket, big_theirs, "")),
         ),
+        Case(
+            "PocketBase: the same, 200 pages",  # requests for different pages share no answer
+            5,
+            (
+                (big_flux, f"{skewed}&count=exact&offset=", _lua("{path}' .. (20 * math.random(0, 199)) .. '")),
+                (pocket, f"{big_theirs}&page=", _lua("{path}' .. math.random(1, 200) .. '")),
+            ),
+        ),
     ]
 
 

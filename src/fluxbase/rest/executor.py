@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
+from fastapi import FastAPI
 
 from fluxbase.db import Claims, Database, Work
 from fluxbase.rest.compiler import Statement
 from fluxbase.rest.compiler.planning import PlannedFor
 from fluxbase.rest.problems import refusal_of
+from fluxbase.rest.sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,17 @@ class Answer:
 class Executor:
     """Runs statements on a database, each in a transaction of its own.
 
-    None takes longer than `statement_timeout` or answers more than `most_bytes`.
+    None takes longer than `statement_timeout` or answers more than `most_bytes`. Answers of costly ones are shared by
+    those who ask with the same claims.
     """
 
-    def __init__(self, database: Database, statement_timeout: timedelta, most_bytes: int) -> None:
+    def __init__(
+        self, database: Database, statement_timeout: timedelta, most_bytes: int, sharing: Sharing[asyncpg.Record]
+    ) -> None:
         self._database = database
         self._timeout = statement_timeout
         self._most_bytes = most_bytes
+        self._sharing = sharing
 
     async def run(self, claims: Claims, statement: Statement, *, read_only: bool = False) -> Answer:
         """Run `statement` as `claims`.
@@ -47,7 +53,7 @@ class Executor:
             OSError, TimeoutError, asyncpg.PostgresError: The database does not answer.
         """
         try:
-            row = await self._database.run(claims, self._work(claims, statement, read_only=read_only))
+            row = await self._row(claims, statement, self._work(claims, statement, read_only=read_only))
         except asyncpg.PostgresError as error:
             refusal = refusal_of(error, claims.role)
             if refusal is None:
@@ -55,6 +61,12 @@ class Executor:
             raise refusal from error
         body: str | None = row["body"]
         return Answer(None if body is None else body.encode(), row["row_count"] or 0, row["total"])
+
+    async def _row(self, claims: Claims, statement: Statement, work: Work) -> asyncpg.Record:
+        if not statement.costly:
+            return await self._database.run(claims, work)
+        key = claims.role, claims.as_json(), claims.session_id, statement.sql, statement.values
+        return await self._sharing.ask(key, lambda: self._database.run(claims, work))
 
     def _work(self, claims: Claims, statement: Statement, *, read_only: bool) -> Work:
         return Work(
@@ -76,3 +88,13 @@ def _sharers(claims: Claims, planned_for: PlannedFor) -> str | None:
             return f"{claims.role} {claims.sub}"
         case PlannedFor.ROLE:
             return claims.role
+
+
+def executor_of(app: FastAPI) -> Executor:
+    """The executor of an application, made when first asked for; `app.state.resources` must be open."""
+    state = app.state
+    executor: Executor | None = getattr(state, "rest_executor", None)
+    if executor is None:
+        timeout, most_bytes = state.settings.rest_statement_timeout, state.settings.rest_max_response_bytes
+        executor = state.rest_executor = Executor(state.resources.database, timeout, most_bytes, Sharing())
+    return executor

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluxbase.auth.callers import Caller, caller_of
 from fluxbase.rest.errors import InvalidQueryError
-from fluxbase.rest.executor import Answer, Executor
+from fluxbase.rest.executor import Answer, executor_of
 from fluxbase.rest.introspection import catalog_of
 from fluxbase.rest.openapi import describe
 from fluxbase.rest.parser import Parameters, natural, pairs_of, parse
@@ -88,7 +88,7 @@ def _route(path: str, endpoint: Endpoint, methods: list[str]) -> Route:
 async def _tables(scope: Scope) -> Tables:
     app, settings = scope["app"], _settings(scope)
     caller = await caller_of(HTTPConnection(scope))
-    return Tables(catalog_of(app), _executor(scope), settings.rest_max_rows, caller)
+    return Tables(catalog_of(app), executor_of(app), settings.rest_max_rows, caller)
 
 
 async def _collection(scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +142,7 @@ async def _function(scope: Scope, receive: Receive, send: Send) -> None:
     caller = await caller_of(HTTPConnection(scope))
     reads = scope["method"] != "POST"
     call = _call_of_query(scope["query_string"]) if reads else await _call_of_body(receive)
-    functions = Functions(catalog_of(scope["app"]), _executor(scope), _settings(scope).rest_max_rows, caller)
+    functions = Functions(catalog_of(scope["app"]), executor_of(scope["app"]), _settings(scope).rest_max_rows, caller)
     function, answer = await functions.call(_name(scope, "function"), call, read_only=reads)
     if function.returns_void:
         await _send(scope, send, 204)
@@ -180,12 +180,6 @@ async def _description(scope: Scope, _receive: Receive, send: Send) -> None:
 
 def _settings(scope: Scope) -> Settings:
     return scope["app"].state.settings
-
-
-def _executor(scope: Scope) -> Executor:
-    settings = _settings(scope)
-    database = scope["app"].state.resources.database
-    return Executor(database, settings.rest_statement_timeout, settings.rest_max_response_bytes)
 
 
 def _name(scope: Scope, kind: str) -> tuple[str, str]:

@@ -110,16 +110,16 @@ async def test_keys_need_the_scope(app: FastAPI, tables: None, client: httpx.Asy
     from fluxbase.auth.callers import Caller
     from fluxbase.db import SERVICE
     from fluxbase.errors import PermissionDeniedError
+    from fluxbase.rest.executor import executor_of
     from fluxbase.rest.introspection import catalog_of
     from fluxbase.rest.parser import Parameters, parse
     from fluxbase.rest.query import Call
     from fluxbase.rest.requests import Preferences
-    from fluxbase.rest.routes import _executor
     from fluxbase.rest.service import Functions, Tables
 
     def tables_of(*scopes: str) -> Tables:
         caller = Caller(SERVICE, scopes=frozenset(scopes))
-        return Tables(catalog_of(app), _executor({"app": app}), 10, caller)
+        return Tables(catalog_of(app), executor_of(app), 10, caller)
 
     name = ("public", "todos")
     assert (await tables_of("tables:read").rows(name, Parameters())).body is None
@@ -128,9 +128,7 @@ async def test_keys_need_the_scope(app: FastAPI, tables: None, client: httpx.Asy
         await tables_of("tables:read", "rpc:execute").delete(name, parse(b"id=eq.1"), Preferences())
     with pytest.raises(PermissionDeniedError):
         await tables_of("tables:write").rows(name, Parameters())
-    functions = Functions(
-        catalog_of(app), _executor({"app": app}), 10, Caller(SERVICE, scopes=frozenset(("tables:*",)))
-    )
+    functions = Functions(catalog_of(app), executor_of(app), 10, Caller(SERVICE, scopes=frozenset(("tables:*",))))
     with pytest.raises(PermissionDeniedError):
         await functions.call(("public", "my_titles"), Call(), read_only=True)
 

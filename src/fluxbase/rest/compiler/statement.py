@@ -15,12 +15,14 @@ class Statement:
         values: The elements.
         planned_for: Who may share its plan.
         calls_function: It calls a function of the operator's.
+        costly: It reads far more than it answers, so those who ask it at the same time share the answer.
     """
 
     sql: str
     values: tuple[str, ...]
     planned_for: PlannedFor = PlannedFor.REQUEST
     calls_function: bool = False
+    costly: bool = False
 
 
 class Values:

@@ -23,7 +23,7 @@ def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
     scope = Scope(table)
     sql = _Compiler(scope, f"{quoted(table.schema)}.{quoted(table.name)}", max_rows).sql(query)
     values = scope.values.taken()
-    return Statement(sql, values, planned_for(table, query, values))
+    return Statement(sql, values, planned_for(table, query, values), costly=isinstance(query, Read) and query.count)
 
 
 @dataclass(frozen=True, slots=True)
