@@ -121,13 +121,14 @@ class Pool:
         timer = loop.call_at(ends, _time_out, waiter)
         try:
             return await waiter
-        except asyncio.CancelledError:
-            self._pass_on(waiter)
+        except BaseException as error:
+            with suppress(ValueError):
+                self._waiters.remove(waiter)
+            if isinstance(error, asyncio.CancelledError):
+                self._pass_on(waiter)
             raise
         finally:
             timer.cancel()
-            with suppress(ValueError):
-                self._waiters.remove(waiter)
 
     def _pass_on(self, waiter: "asyncio.Future[Any]") -> None:
         """Whoever waited was cancelled at the moment it was given something: the next one gets it."""
