@@ -6,6 +6,7 @@ repository, at most 50 annotations and 3 buttons. Everything that was asked is i
 
 import asyncio
 import functools
+import hashlib
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -111,9 +112,15 @@ class FakeGitHub:
             "id": run_id, "run_attempt": 1, "run_number": 7, "name": "CI", "head_sha": "a" * 40, "head_branch": "main",
             "event": "push", "status": "completed", "conclusion": "failure", "created_at": WHEN, "updated_at": WHEN,
             "run_started_at": WHEN, "html_url": f"{self.url}/{repository.full_name}/actions/runs/{run_id}",
-            "pull_requests": [],
+            "pull_requests": [], "repository": repository.as_json(), "head_repository": repository.as_json(),
         } | told  # fmt: skip
         return repository.runs[run_id]
+
+    def add_job(self, repository: Repository, run_id: int, name: str, attempt: int = 1, **told: Any) -> None:
+        repository.jobs.setdefault((run_id, attempt), []).append({
+            "id": next(self._ids), "run_id": run_id, "name": name, "labels": ["ubuntu-latest"], "status": "completed",
+            "conclusion": "success", "started_at": WHEN, "completed_at": WHEN, "html_url": None,
+        } | told)  # fmt: skip
 
     def add_artifact(self, repository: Repository, run_id: int, name: str, content: bytes, **told: Any) -> int:
         number = next(self._ids)
@@ -233,8 +240,15 @@ class FakeGitHub:
 
     async def _runs(self, request: Request) -> Response:
         since = request.query_params.get("created", "").removeprefix(">=")
-        runs = [run for run in request.state.repository.runs.values() if run["created_at"] >= since]
-        return self._page(request, sorted(runs, key=lambda run: -run["id"]), "workflow_runs")
+        status = request.query_params.get("status")
+        runs = [
+            run for run in request.state.repository.runs.values()
+            if run["created_at"] >= since and status in (None, run["status"], run["conclusion"])
+        ]  # fmt: skip
+        page = self._page(request, sorted(runs, key=lambda run: -run["id"]), "workflow_runs")
+        etag = page.headers["etag"] = f'W/"{hashlib.sha256(bytes(page.body)).hexdigest()}"'
+        unchanged = request.headers.get("if-none-match") == etag
+        return Response(status_code=304, headers={"etag": etag}) if unchanged else page
 
     async def _run(self, request: Request) -> Response:
         run = request.state.repository.runs.get(request.path_params["run"])

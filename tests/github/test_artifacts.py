@@ -1,6 +1,5 @@
 """Runs, jobs and artifacts; and what a download may cost."""
 
-import hashlib
 import io
 import zipfile
 from datetime import UTC, datetime
@@ -31,16 +30,38 @@ async def test_runs_since_a_time_and_one_of_them(fake: FakeGitHub, installation:
     fake.add_run(repository, 1, created_at="2026-11-24T10:00:00Z")
     fake.add_run(repository, RUN, pull_requests=[{"number": 12}])
     since = datetime(2026, 11, 25, tzinfo=UTC)
-    (run,) = [run async for run in installation.runs("acme", "shop", since)]
-    assert run == await installation.run("acme", "shop", RUN, 1)
-    assert (run.id, run.attempt, run.pr_numbers, run.conclusion) == (RUN, 1, (12,), "failure")
-    assert run.started_at == datetime(2026, 11, 25, 10, tzinfo=UTC)
+    fake.add_run(repository, RUN + 1, status="in_progress", conclusion=None)
+    (page,) = [page async for page in installation.runs("acme", "shop", since, None)]
+    (run,) = page.runs
+    assert run == await installation.run("acme", "shop", RUN)
+    assert (run.id, run.attempt, run.pr_numbers, run.conclusion, run.branch) == (RUN, 1, (12,), "failure", "main")
+    assert run.run_started_at == datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
-async def test_jobs_of_an_attempt(installation: Installation, repository: Repository) -> None:
-    repository.jobs[RUN, 2] = [{"id": 5, "name": "linux", "status": "completed", "conclusion": "success"}]
+async def test_a_list_that_is_still_the_same_is_not_sent_again(fake, installation: Installation, repository) -> None:
+    since = datetime(2026, 11, 25, tzinfo=UTC)
+    for number in range(150):
+        fake.add_run(repository, RUN + number)
+    first, second = [page async for page in installation.runs("acme", "shop", since, None)]
+    assert [len(first.runs), len(second.runs)] == [100, 50]
+    (same,) = [page async for page in installation.runs("acme", "shop", since, first.etag)]
+    assert (same.not_modified, same.etag, same.runs) == (True, first.etag, ())
+    fake.add_run(repository, RUN + 150)
+    newer = [page async for page in installation.runs("acme", "shop", since, first.etag)]
+    assert [len(page.runs) for page in newer] == [100, 51]
+
+
+async def test_a_forks_branch_is_not_ours(fake: FakeGitHub, installation: Installation, repository) -> None:
+    fake.add_run(repository, RUN, head_repository={"full_name": "mallory/shop"})
+    assert (await installation.run("acme", "shop", RUN)).branch == "mallory:main"
+    fake.add_run(repository, RUN + 1, head_repository=None)
+    assert (await installation.run("acme", "shop", RUN + 1)).branch == "main"
+
+
+async def test_jobs_of_an_attempt(fake: FakeGitHub, installation: Installation, repository: Repository) -> None:
+    fake.add_job(repository, RUN, "linux", attempt=2, started_at=None)
     (job,) = await installation.jobs("acme", "shop", RUN, 2)
-    assert (job.name, job.conclusion, job.started_at) == ("linux", "success", None)
+    assert (job.name, job.labels, job.started_at) == ("linux", ("ubuntu-latest",), None)
     assert await installation.jobs("acme", "shop", RUN, 1) == []
 
 
@@ -50,11 +71,15 @@ async def test_an_artifact_is_fetched_elsewhere_and_the_token_stays(
     content = zipped()
     number = fake.add_artifact(repository, RUN, "results", content)
     (artifact,) = await installation.artifacts("acme", "shop", RUN)
-    assert (artifact.id, artifact.name, artifact.size, artifact.expired) == (number, "results", len(content), False)
+    assert (artifact.id, artifact.name, artifact.size_bytes, artifact.expired) == (
+        number,
+        "results",
+        len(content),
+        False,
+    )
     into = io.BytesIO()
-    got = await installation.download_artifact("acme", "shop", number, into, len(content))
+    await installation.download_artifact("acme", "shop", number, into, len(content))
     assert into.getvalue() == content
-    assert (got.size, got.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     (stored,) = fake.asked_for(rf"GET /{repository.id}/{number}$")
     assert "authorization" not in stored.headers
 

@@ -48,3 +48,9 @@ class TooLargeError(InvalidRequestError):
     """A download is larger than this server takes."""
 
     code = "github_download_too_large"
+
+
+class HalfArtifactError(RetryLater):
+    """An artifact ended before its end: the network's fault, so it is fetched again."""
+
+    code = "half_artifact"

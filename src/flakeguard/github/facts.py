@@ -1,6 +1,8 @@
-"""Accounts and repositories as GitHub tells of them. Pure."""
+"""Accounts, repositories, runs and what runs leave, as GitHub tells of them. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,60 @@ class Repository:
     full_name: str
     private: bool | None = None
     default_branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """A run at its latest attempt. `branch` is `owner:branch` of a fork's."""
+
+    id: int
+    attempt: int
+    head_sha: str
+    branch: str | None
+    event: str | None
+    pr_numbers: tuple[int, ...]
+    workflow_name: str | None
+    run_number: int | None
+    html_url: str | None
+    status: str | None
+    conclusion: str | None
+    created_at: datetime
+    run_started_at: datetime | None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An artifact of a run, of whichever attempt. `size_bytes` is what GitHub says of it."""
+
+    id: int
+    name: str
+    size_bytes: int
+    expired: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of an attempt, with the labels of the runner that it asked for."""
+
+    name: str
+    labels: tuple[str, ...]
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Runs of a repository, newest first; `not_modified` when the list is the one that `etag` was given with."""
+
+    runs: Sequence[WorkflowRun]
+    etag: str | None = None
+    not_modified: bool = False
+
+
+def branch_of(head_branch: str | None, head_repository: str | None, repository: str) -> str | None:
+    """A run's branch: `owner:branch` where it is a fork's, whose `main` is not ours. Repositories are `owner/name`."""
+    if head_branch is None or head_repository is None or head_repository == repository:
+        return head_branch
+    return f"{head_repository.partition('/')[0]}:{head_branch}"

@@ -53,7 +53,7 @@ async def running_worker(
     github = GitHub.of(settings, metrics.github, resources.now)
     known = processors(
         resources, config, limits, metrics.analysis, App.of(settings), github,
-        fetching=Fetching.by(settings, limits),
+        fetching=Fetching.by(settings, limits, github and github.installation),
         publishing=github and Publishing(github.poster_for, manner_of(settings)),
     )  # fmt: skip
     leaving = Leaving()

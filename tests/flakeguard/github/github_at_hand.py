@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
-from flakeguard.github.artifacts.source import Artifact, Job, RunPage, WorkflowRun
+from flakeguard.github.facts import Artifact, Job, RunPage, WorkflowRun
 
 STARTED = datetime(2026, 11, 25, 10, tzinfo=UTC)
 

@@ -2,7 +2,6 @@
 
 from flakeguard.github.api.app import GitHub
 from flakeguard.github.api.installation import Installation
-from flakeguard.github.api.model import Artifact, Downloaded, Job, Run
 from flakeguard.github.api.posting import RepositoryPoster
 
-__all__ = ["Artifact", "Downloaded", "GitHub", "Installation", "Job", "RepositoryPoster", "Run"]
+__all__ = ["GitHub", "Installation", "RepositoryPoster"]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 from urllib.parse import quote
 
 import httpx
@@ -18,11 +18,21 @@ from flakeguard.worker.metrics import GitHubMetrics
 _API_VERSION = "2022-11-28"
 _PATIENCE = httpx.Timeout(20.0, connect=5.0)
 A_PAGE = 100
-_MOST_PAGES = 100
+MOST_PAGES = 100
 _MOST_REDIRECTS = 3
 _MOVED = (301, 307, 308)  # a repository that was renamed
 
 type Body = Mapping[str, Any]
+
+
+class Asked(TypedDict):
+    """What a call has beside its endpoint and token; see `Caller.call`."""
+
+    budget: int | str
+    path: Mapping[str, object] | None
+    query: Mapping[str, str | int] | None
+    body: Body | None
+    etag: str | None
 
 
 class _Core(GitHubCore[UnauthAuthStrategy]):
@@ -72,10 +82,12 @@ class Caller:
         path: Mapping[str, object] | None = None,
         query: Mapping[str, str | int] | None = None,
         body: Body | None = None,
+        etag: str | None = None,
     ) -> httpx.Response:
         """The answer; a redirect is followed to the same host only, another is the answer.
 
-        `budget` is whose rate limit it counts against: an installation, or `app`.
+        `budget` is whose rate limit it counts against: an installation, or `app`. With an `etag` the answer is 304
+        when what is there is still what the etag was given with, which costs nothing of the limit.
 
         Raises:
             RateLimitedError: Not before the seconds it names.
@@ -86,6 +98,8 @@ class Caller:
         method, _, template = endpoint.partition(" ")
         address = template.format_map({name: quote(str(value), safe="") for name, value in (path or {}).items()})
         headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": _API_VERSION}
+        if etag is not None:
+            headers["If-None-Match"] = etag
         answer = await self._send(
             endpoint, method, address, budget, params=dict(query or {}), json=body, headers=headers
         )
@@ -143,8 +157,8 @@ def json_of(answer: httpx.Response, endpoint: str) -> Any:
         raise GitHubAwayError(f"{endpoint}: the answer is no JSON") from None
 
 
-def page_of(answer: httpx.Response, endpoint: str, key: str | None, page: int) -> tuple[Sequence[Body], int | None]:
-    """Entries of a list's page, of the answer's `key` or the answer itself, and the number of the next one.
+def entries_of(answer: httpx.Response, endpoint: str, key: str | None) -> Sequence[Body]:
+    """Entries of a list's page, of the answer's `key` or the answer itself.
 
     Raises:
         GitHubAwayError: It is no list.
@@ -153,7 +167,13 @@ def page_of(answer: httpx.Response, endpoint: str, key: str | None, page: int) -
     found: Any = told if key is None else cast("Body", told).get(key)
     if not isinstance(found, list):
         raise GitHubAwayError(f"{endpoint}: the answer is no list")
-    return cast("list[Body]", found), page + 1 if "next" in answer.links and page < _MOST_PAGES else None
+    return cast("list[Body]", found)
+
+
+def next_page(answer: httpx.Response) -> Mapping[str, str | int] | None:
+    """What to ask the same endpoint for next, as the answer's link says; None on the last page."""
+    address = answer.links.get("next", {}).get("url")
+    return None if address is None else dict(httpx.URL(address).params)
 
 
 def _message(answer: httpx.Response) -> str:

@@ -1,12 +1,10 @@
 """Artifacts from where GitHub keeps them: another host, which is shown no token."""
 
-import hashlib
 import time
 from typing import BinaryIO
 
 import httpx
 
-from flakeguard.github.api.model import Downloaded
 from flakeguard.github.api.refusals import refusal
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, TooLargeError
 from flakeguard.worker.metrics import GitHubMetrics
@@ -19,7 +17,7 @@ _NAME = "GET artifact storage"
 
 async def download(
     address: str, into: BinaryIO, most_bytes: int, *, metrics: GitHubMetrics, patience: httpx.Timeout = _PATIENCE
-) -> Downloaded:
+) -> None:
     """Write what is at `address` to `into`, a piece at a time; what was written is of no use when this raises.
 
     Raises:
@@ -38,7 +36,7 @@ async def download(
             status = answer.status_code
             if status != _OK:
                 raise refusal(status, answer.headers, "", _NAME, now=time.time())
-            return await _write(answer, into, most_bytes)
+            await _write(answer, into, most_bytes)
     except httpx.TimeoutException:
         status = "timeout"
         raise GitHubAwayError(f"{_NAME}: no answer in time") from None
@@ -51,17 +49,15 @@ async def download(
         metrics.called(_NAME, status, time.perf_counter() - started)
 
 
-async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> Downloaded:
+async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> None:
     promised = int(told) if (told := answer.headers.get("content-length", "")).isdecimal() else None
     if promised is not None and promised > most_bytes:
         raise TooLargeError(f"the artifact has {promised} bytes; this server takes {most_bytes}")
-    size, digest = 0, hashlib.sha256()
+    size = 0
     async for piece in answer.aiter_raw(_PIECE_BYTES):
         size += len(piece)
         if size > most_bytes:
             raise TooLargeError(f"the artifact has more than the {most_bytes} bytes that this server takes")
-        digest.update(piece)
         into.write(piece)
     if promised is not None and size != promised:
         raise GitHubAwayError(f"{_NAME}: it ended after {size} of {promised} bytes")
-    return Downloaded(size, digest.hexdigest())

@@ -6,16 +6,16 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from flakeguard.github.api.calling import A_PAGE, Body, Caller, json_of, page_of
+from flakeguard.github.api.calling import A_PAGE, MOST_PAGES, Asked, Body, Caller, entries_of, json_of, next_page
 from flakeguard.github.api.downloading import download
-from flakeguard.github.api.model import Artifact, Downloaded, Job, Run
+from flakeguard.github.api.reading import artifact_of, job_of, run_of
 from flakeguard.github.api.tokens import Tokens
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError
-from flakeguard.github.facts import Repository
+from flakeguard.github.facts import Artifact, Job, Repository, RunPage, WorkflowRun
 from flakeguard.worker.metrics import GitHubMetrics
 
 _REPO = "/repos/{owner}/{repo}"
-_UNAUTHORIZED = 401
+_NOT_MODIFIED, _UNAUTHORIZED = 304, 401
 
 
 class Installation:
@@ -37,40 +37,44 @@ class Installation:
             async for told in self.listed("GET /installation/repositories", "repositories", {})
         ]
 
-    async def run(self, owner: str, repo: str, run_id: int, attempt: int | None = None) -> Run:
-        """A workflow run: its latest attempt, or the one that is named."""
+    async def run(self, owner: str, repo: str, run_id: int) -> WorkflowRun:
+        """A workflow run at its latest attempt."""
         endpoint = f"GET {_REPO}/actions/runs/{{run_id}}"
-        path: dict[str, object] = {"owner": owner, "repo": repo, "run_id": run_id}
-        if attempt is not None:
-            endpoint, path = f"{endpoint}/attempts/{{attempt}}", path | {"attempt": attempt}
-        return Run.of(json_of(await self.call(endpoint, path), endpoint))
+        return run_of(json_of(await self.call(endpoint, {"owner": owner, "repo": repo, "run_id": run_id}), endpoint))
 
-    async def runs(self, owner: str, repo: str, created_since: datetime) -> AsyncIterator[Run]:
-        """Completed runs that were created since, newest first, as pages are read. GitHub shows the newest 1,000."""
+    async def runs(self, owner: str, repo: str, created_since: datetime, etag: str | None) -> AsyncIterator[RunPage]:
+        """Completed runs that were created since, newest first, page by page. GitHub shows the newest 1,000.
+
+        With the `etag` of an earlier answer GitHub says whether the first page is still the same, at no cost of the
+        rate limit; then there is no other page.
+        """
+        endpoint = f"GET {_REPO}/actions/runs"
         query = {"status": "completed", "created": f">={created_since.strftime('%Y-%m-%dT%H:%M:%SZ')}"}
-        path = {"owner": owner, "repo": repo}
-        async for told in self.listed(f"GET {_REPO}/actions/runs", "workflow_runs", path, query):
-            yield Run.of(told)
+        async for answer in self.pages(endpoint, {"owner": owner, "repo": repo}, query, etag):
+            if answer.status_code == _NOT_MODIFIED:
+                yield RunPage((), etag, not_modified=True)
+                return
+            found = [run_of(told) for told in entries_of(answer, endpoint, "workflow_runs")]
+            yield RunPage(found, answer.headers.get("etag"))
 
     async def artifacts(self, owner: str, repo: str, run_id: int) -> Sequence[Artifact]:
         """Those of a run, of all its attempts."""
         endpoint = f"GET {_REPO}/actions/runs/{{run_id}}/artifacts"
         path = {"owner": owner, "repo": repo, "run_id": run_id}
-        return [Artifact.of(told) async for told in self.listed(endpoint, "artifacts", path)]
+        return [artifact_of(told) async for told in self.listed(endpoint, "artifacts", path)]
 
     async def jobs(self, owner: str, repo: str, run_id: int, attempt: int) -> Sequence[Job]:
         """Those of an attempt."""
         endpoint = f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt}}/jobs"
         path = {"owner": owner, "repo": repo, "run_id": run_id, "attempt": attempt}
-        return [Job.of(told) async for told in self.listed(endpoint, "jobs", path)]
+        return [job_of(told) async for told in self.listed(endpoint, "jobs", path)]
 
-    async def download_artifact(
-        self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int
-    ) -> Downloaded:
+    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> None:
         """Write its ZIP to `into`, a piece at a time; what was written is of no use when this raises.
 
         Raises:
             TooLargeError: It has more than `most_bytes`.
+            GitHubAwayError: It ended before its end.
             GoneError: It has expired.
         """
         endpoint = f"GET {_REPO}/actions/artifacts/{{artifact_id}}/zip"
@@ -78,7 +82,7 @@ class Installation:
         address = answer.headers.get("location")
         if not address:
             raise GitHubAwayError(f"{endpoint}: the answer names no address")
-        return await download(address, into, most_bytes, metrics=self._metrics)
+        await download(address, into, most_bytes, metrics=self._metrics)
 
     async def rerun_failed_jobs(self, owner: str, repo: str, run_id: int) -> None:
         """Run the failed jobs of a workflow run again."""
@@ -92,17 +96,37 @@ class Installation:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Body | None = None,
+        etag: str | None = None,
     ) -> httpx.Response:
-        """A call with the installation's token. One that GitHub takes no more is renewed, once."""
+        """A call with the installation's token. One that GitHub takes no more is renewed, once.
+
+        With an `etag`, the answer is 304 when what is there is still what it was given with.
+        """
         token = await self._tokens.of(self.id)
+        asked: Asked = {"budget": self.id, "path": path, "query": query, "body": body, "etag": etag}
         try:
-            return await self._caller.call(endpoint, token=token, budget=self.id, path=path, query=query, body=body)
+            return await self._caller.call(endpoint, token=token, **asked)
         except GitHubRefusedError as error:
             if error.status != _UNAUTHORIZED:
                 raise
         self._tokens.forget(self.id, token)
-        token = await self._tokens.of(self.id)
-        return await self._caller.call(endpoint, token=token, budget=self.id, path=path, query=query, body=body)
+        return await self._caller.call(endpoint, token=await self._tokens.of(self.id), **asked)
+
+    async def pages(
+        self,
+        endpoint: str,
+        path: Mapping[str, object],
+        query: Mapping[str, str | int] | None = None,
+        etag: str | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """Answers of a list, as GitHub's links lead from one to the next; `etag` is of the first one."""
+        wanted: Mapping[str, str | int] | None = {**(query or {}), "per_page": A_PAGE}
+        for _ in range(MOST_PAGES):
+            answer = await self.call(endpoint, path, query=wanted, etag=etag)
+            yield answer
+            wanted, etag = next_page(answer), None
+            if wanted is None:
+                return
 
     async def listed(
         self,
@@ -112,10 +136,6 @@ class Installation:
         query: Mapping[str, str | int] | None = None,
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Entries of a list, page by page: of the answer's `key`, or of the answer itself."""
-        page: int | None = 1
-        while page is not None:
-            wanted = {**(query or {}), "per_page": A_PAGE, "page": page}
-            answer = await self.call(endpoint, path, query=wanted)
-            found, page = page_of(answer, endpoint, key, page)
-            for one in found:
+        async for answer in self.pages(endpoint, path, query):
+            for one in entries_of(answer, endpoint, key):
                 yield one

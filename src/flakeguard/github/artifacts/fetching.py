@@ -19,8 +19,10 @@ import structlog
 from flakeguard.github.artifacts.attempts import of_attempt
 from flakeguard.github.artifacts.choosing import ArtifactRules, choose
 from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
-from flakeguard.github.artifacts.source import Artifact, ArtifactGoneError, Job, Source, WorkflowRun
+from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
+from flakeguard.github.errors import GoneError, TooLargeError
+from flakeguard.github.facts import Artifact, Job, WorkflowRun
 from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.repository import note_run
 from flakeguard.ingestion.accepting import accept_for
@@ -168,7 +170,7 @@ async def _fetch_all(fetch: _Fetch) -> _Told:
     told = _Told()
     try:
         listed = await fetch.source.artifacts(fetch.owner, fetch.repo, fetch.run.id)
-    except ArtifactGoneError:
+    except GoneError:
         told.passed_over.append("GitHub keeps no artifacts of this run any more")
         return told
     choice = choose(of_attempt(listed, fetch.attempt, await _starts(fetch)), fetch.limits.rules)
@@ -210,8 +212,11 @@ async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Map
             unpacked = await asyncio.to_thread(
                 unpack, spooled, artifact.name, fetch.limits.rules, fetch.limits.archives
             )
-        except ArtifactGoneError:
+        except GoneError:
             told.passed_over.append(f"{artifact.name}: GitHub has deleted it")
+            return
+        except TooLargeError as error:
+            told.passed_over.append(f"{artifact.name}: {error}")
             return
         except BrokenArtifactError as error:
             told.broken.append(str(error))

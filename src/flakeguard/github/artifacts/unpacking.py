@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
 from flakeguard.github.artifacts.choosing import ArtifactRules, PassedOver, matches_file
-from flakeguard.github.artifacts.source import HalfArtifactError
+from flakeguard.github.errors import HalfArtifactError
 from flakeguard.ingestion.receiving import ReceivedFile
 from flakeguard.reports.archives import ArchiveLimits, Piece, expand
 from flakeguard.reports.model import ReportError

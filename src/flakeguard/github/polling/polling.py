@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 
 from flakeguard.github.artifacts.fetching import as_noted
-from flakeguard.github.artifacts.source import Source, WorkflowRun
+from flakeguard.github.artifacts.source import Source
+from flakeguard.github.facts import WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.polling.pace import created_since, due_before, next_cursor, wait_after
 from flakeguard.github.webhooks import owing, repository

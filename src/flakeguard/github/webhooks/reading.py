@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from flakeguard.github.facts import Account, Repository
+from flakeguard.github.facts import Account, Repository, branch_of
 from flakeguard.github.webhooks.fields import (
     Payload,
     flag,
@@ -99,6 +99,7 @@ def _repository_event(payload: Payload) -> Notice:
 
 def _workflow_run(payload: Payload) -> Notice:
     run = part(payload, "workflow_run")
+    head = optional_part(run, "head_repository") or {}
     # A re-delivered event may show a later state of the run: what happened is in the action.
     status = "completed" if payload.get("action") == "completed" else optional_text(run, "status")
     return RunTold(
@@ -106,7 +107,11 @@ def _workflow_run(payload: Payload) -> Notice:
             id=number(run, "id"),
             attempt=_integer(run, "run_attempt") or 1,
             head_sha=text(run, "head_sha"),
-            head_branch=optional_text(run, "head_branch"),
+            head_branch=branch_of(
+                optional_text(run, "head_branch"),
+                optional_text(head, "full_name"),
+                text(part(payload, "repository"), "full_name"),
+            ),
             event=optional_text(run, "event"),
             pr_numbers=_pull_numbers(run),
             workflow_name=optional_text(run, "name"),

@@ -9,8 +9,8 @@ from flakeguard.analysis.analyzing import analyze_ingestion
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.artifacts.choosing import ArtifactRules
 from flakeguard.github.artifacts.fetching import Limits, process_run
-from flakeguard.github.artifacts.source import ArtifactGoneError, HalfArtifactError
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError
+from flakeguard.github.errors import GoneError, HalfArtifactError
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.worker.errors import InvalidJobError
@@ -144,10 +144,10 @@ async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(resources: R
 
 
 async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(resources: Resources) -> None:
-    gone = AtHand(artifacts_told={"junit": JUNIT}, fails={"download": [ArtifactGoneError()]})
+    gone = AtHand(artifacts_told={"junit": JUNIT}, fails={"download": [GoneError()]})
     told = await fetch(resources, gone)
     assert (told["state"], told["passedOver"]) == ("empty", ["junit: GitHub has deleted it"])
-    told = await fetch(resources, AtHand(fails={"artifacts": [ArtifactGoneError()]}))
+    told = await fetch(resources, AtHand(fails={"artifacts": [GoneError()]}))
     assert told["state"] == "empty"
     told = await fetch(resources, AtHand(artifacts_told={"junit": zipped({"x.xml": b"<coverage/>"})}))
     assert told["passedOver"] == ["junit: no report in it"]
