@@ -1,7 +1,7 @@
 """FlakeGuard's settings: the backend's under the names of FlakeGuard's runbooks, and its own."""
 
 import os
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, override
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -81,19 +81,18 @@ class FlakeGuardSettings(Settings):
     flaky_threshold: float = Field(0.1, ge=0, le=1, validation_alias=names("FG_FLAKY_THRESHOLD"))
     score_weights: Any = Field((0.4, 0.3, 0.2, 0.1), validation_alias=names("FG_SCORE_WEIGHTS"))
 
-    @model_validator(mode="after")
-    def _cluster_is_the_redis(self) -> Self:
+    @override
+    def _complete(self) -> None:
         """The cluster's nodes, with REDIS_URL's credentials and TLS, are where Redis is."""
         url = self.redis_url.get_secret_value() if self.redis_url else "redis://"
         scheme, _, rest = url.partition("://")
         if not self.redis_cluster_enabled or scheme.endswith("+cluster"):
-            return self
+            return
         if not self.redis_cluster_nodes:
             raise ValueError("REDIS_CLUSTER_ENABLED needs REDIS_CLUSTER_NODES: host:port,host:port")
         credentials = "".join(rest.rpartition("@")[:2])
         address = SecretStr(f"{scheme}+cluster://{credentials}{self.redis_cluster_nodes}")
         object.__setattr__(self, "redis_url", address)  # settings are frozen once they are made
-        return self
 
     @field_validator("environment", mode="before")
     @classmethod

@@ -38,3 +38,16 @@ def test_named_variables_and_arguments_are(monkeypatch: pytest.MonkeyPatch):
 def test_what_production_lacks_is_named_as_it_is_read(kind: type[Settings], named: tuple[str, ...]):
     with pytest.raises(ValueError, match=f"production needs {', '.join(named)};"):
         kind(_env_file=None, environment="prod")
+
+
+def test_in_production_the_nodes_of_a_cluster_stand_for_redis(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REDIS_CLUSTER_ENABLED", "true")
+    monkeypatch.setenv("REDIS_CLUSTER_NODES", "redis-1:6379,redis-2:6379")
+
+    settings = FlakeGuardSettings(
+        _env_file=None, environment="prod", database_url="postgresql://db/flakeguard", jwt_secret="s" * 32,
+        public_url="https://flakeguard.example.com",
+    )  # fmt: skip
+
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis+cluster://redis-1:6379,redis-2:6379"

@@ -44,6 +44,7 @@ class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, Sto
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
+        self._complete()
         if not self.is_production:
             return self
         missing = [_variable_of(type(self), name) for name in _NEEDED_IN_PRODUCTION if getattr(self, name) is None]
@@ -55,6 +56,9 @@ class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, Sto
         if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value()) < 32:  # noqa: PLR2004 -- HS256's size
             raise ValueError("the JWT secret must be at least 32 characters in production")
         return self
+
+    def _complete(self) -> None:
+        """Fill what follows from other settings, before it is asked whether production has all it needs."""
 
     @property
     def is_production(self) -> bool:
