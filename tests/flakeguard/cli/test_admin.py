@@ -1,6 +1,7 @@
 """`flakeguard admin` on real servers."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -27,3 +28,19 @@ async def test_a_job_that_nobody_gave_up_cannot_be_tried_again(admin):
 async def test_nothing_given_up_is_no_error(admin):
     assert "0 jobs" in (await admin("failed")).stdout
     assert (await admin("retry")).exit_code == 0
+
+
+async def test_operators_are_named_listed_and_taken_away(admin, owner):
+    await owner.execute("INSERT INTO auth.users (email) VALUES ('ada@example.com'), ('bob@example.com')")
+    assert (await admin("operators")).stdout == "0 operators\n"
+    assert (await admin("operators", "--add", " Ada@example.com")).stdout == "ada@example.com\n1 operator\n"
+    added = await admin("operators", "--add", "bob@example.com", "--json")
+    assert json.loads(added.stdout) == {"operators": ["ada@example.com", "bob@example.com"]}
+    assert (await admin("operators", "--remove", "ada@example.com")).stdout == "bob@example.com\n1 operator\n"
+
+
+async def test_who_has_no_account_cannot_operate(admin):
+    for option in ("--add", "--remove"):
+        result = await admin("operators", option, "nobody@example.com")
+        assert result.exit_code == 3
+        assert "there is no account nobody@example.com" in result.stderr
