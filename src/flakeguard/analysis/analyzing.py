@@ -213,21 +213,27 @@ async def reanalyze_project(
     config: AnalysisConfig,
     now: datetime,
     progress: Callable[[int], None] = lambda _tests: None,
+    tell: Tell = _nobody,
 ) -> int:
     """Judge every test of a project at the clock `now`; how many.
 
     Ageing (`recompute` false) looks at the stored windows; recomputing rebuilds them from every attempt that is stored.
-    Works in batches, each its own transaction, so that uploads are not held up.
+    Works in batches, each its own transaction, so that uploads are not held up; `tell` hears of each once it is
+    committed.
     """
     judged, last = 0, 0
     size = _RECOMPUTE_TESTS if recompute else _BATCH_TESTS
     while True:
+        found: list[Judged] = []
         async with turn(database, "lock_project", project_id) as connection:
             page = [row[0] for row in await connection.fetch(SQL["page_of_tests"], project_id, last, size)]
             if not page:
                 await connection.execute(SQL["notify"], f"{project_id}:")
                 return judged
-            await _reanalyze_page(connection, project_id, page, recompute=recompute, config=config, now=now)
+            await _reanalyze_page(
+                connection, project_id, page, recompute=recompute, config=config, now=now, tell=found.extend
+            )
+        tell(found)
         judged, last = judged + len(page), page[-1]
         progress(judged)
 

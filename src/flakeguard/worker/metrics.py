@@ -20,8 +20,11 @@ _SCORES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _THROUGHPUT_SECONDS = 60
 
 
+_ENDS = ("completed", "failed")
+
+
 class JobOutcome:
-    """How one job ends; completed unless told otherwise."""
+    """How one job ends; completed unless told otherwise, or `interrupted` when it does not come to an end."""
 
     def __init__(self, retries: Counter, queue: str) -> None:
         self.status = "completed"
@@ -149,10 +152,15 @@ class WorkerMetrics:
         with self.in_progress.labels(queue).track_inprogress():
             try:
                 yield outcome
+            except BaseException:
+                if outcome.status == "completed":
+                    outcome.status = "interrupted"
+                raise
             finally:
                 self.duration.labels(queue).observe(time.perf_counter() - started)
                 self.processed.labels(queue, outcome.status).inc()
-                self.throughput.count(queue)
+                if outcome.status in _ENDS:
+                    self.throughput.count(queue)
 
 
 class Throughput(Collector):

@@ -105,13 +105,13 @@ def processors(
             raise InvalidJobError("this worker has no key of a GitHub App: set GITHUB_APP_ID and GITHUB_PRIVATE_KEY")
         return await analyze_run(
             resources.database, publishing, job.name, job.data,
-            job_id=job.id, afresh=job.tries > 1 or job.stalled > 0, config=config, now=resources.now,
+            job_id=job.id, afresh=job.tries > 1 or job.stalled > 0, config=config, now=resources.now, tell=tell,
         )  # fmt: skip
 
     async def recompute_project(job: Job) -> Mapping[str, Any]:
         project_id = RecomputeProjectJobData.of(job.name, job.data).project_id
         judged = await reanalyze_project(
-            resources.database, project_id, recompute=True, config=config, now=resources.now()
+            resources.database, project_id, recompute=True, config=config, now=resources.now(), tell=tell
         )
         async with resources.database.transaction() as connection:
             await settle(connection, job.id)

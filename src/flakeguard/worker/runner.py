@@ -170,6 +170,7 @@ async def _process(resources: Resources, job: Job, known: Processors, metrics: W
             await begin(resources, job)
             result = await processor_of(job, known)(job)
         except (DelayedError, WaitingChildrenError):
+            outcome.status = "delayed"
             raise  # the processor has moved it itself
         except Exception as error:  # noqa: BLE001 -- the policy decides
             await fail(resources, job, error, outcome)

@@ -1,12 +1,12 @@
-"""Every metric that the worker declares is one that moves."""
+"""What the worker declares is what the document names, and what it counts is so."""
+
+import asyncio
+from contextlib import suppress
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import Throughput, WorkerMetrics
-from flakeguard.worker.operating import serving
-from fluxbase.resources import Resources
 
 DOCUMENTS = {
     "jobs_processed_total", "job_processing_duration_seconds", "jobs_in_progress", "job_retries_total",
@@ -28,29 +28,32 @@ def values(metrics: WorkerMetrics) -> dict[str, float]:
     return {name.removeprefix("flakeguard_worker_"): value for name, value in found.items() if "fluxbase" not in name}
 
 
-async def test_every_metric_of_the_document_is_declared_and_moves(
-    resources: Resources, settings: FlakeGuardSettings
-) -> None:
+def test_every_metric_of_the_document_is_declared_and_no_other() -> None:
+    """That they move is shown by real work, in tests/flakeguard/github/test_metrics_move.py."""
+    assert set(values(WorkerMetrics(CollectorRegistry()))) == DOCUMENTS
+
+
+def test_memory_and_processor_are_those_of_this_process() -> None:
     metrics = WorkerMetrics(CollectorRegistry())
-    before = values(metrics)
-    assert set(before) == DOCUMENTS
-    with metrics.job("runs:ingest") as outcome:
-        under_way = values(metrics)["jobs_in_progress"]
-        outcome.failed("GitHubAwayError", final=False)
-    metrics.github.called("GET /repos/{owner}/{repo}/actions/runs", 200, 0.1)
-    metrics.github.remaining(7, 4999)
-    metrics.analysis.judged([0.0, 0.5], newly_flaky=1)
-    metrics.queues.sized("runs:ingest", "waiting", 3)
-    metrics.queues.dead_letters("runs:ingest", 1)
-    metrics.health.set(1)
-    after = values(metrics)
-    still = {name for name in DOCUMENTS - {"jobs_in_progress", "cpu_usage_percent"} if after[name] == before[name]}
-    assert still - {"memory_usage_bytes"} == set()
-    assert under_way == 1
-    assert after["memory_usage_bytes"] > 10_000_000
+    assert values(metrics)["memory_usage_bytes"] > 10_000_000
     sum(number * number for number in range(300_000))
     assert values(metrics)["cpu_usage_percent"] > 0
-    assert serving.create_worker_app(settings, resources, metrics, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "ended"),
+    [(None, "completed", 1), (asyncio.CancelledError(), "interrupted", 0)],
+    ids=["to its end", "the worker stops"],
+)
+def test_only_what_came_to_its_end_is_completed(error: BaseException | None, status: str, ended: int) -> None:
+    metrics = WorkerMetrics(CollectorRegistry())
+    with suppress(asyncio.CancelledError), metrics.job("polling"):
+        if error is not None:
+            raise error
+    assert metrics.registry.get_sample_value(
+        "flakeguard_worker_jobs_processed_total", {"queue": "polling", "status": status}
+    ) == 1  # fmt: skip
+    assert metrics.throughput.ended == ended
 
 
 def test_throughput_comes_down_when_a_queue_rests() -> None:

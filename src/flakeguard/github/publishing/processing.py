@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from flakeguard.analysis.analyzing import Tell
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.publishing.poster import Poster
 from flakeguard.github.publishing.publishing import Manner, publish
@@ -51,8 +52,9 @@ async def analyze_run(
     afresh: bool,
     config: AnalysisConfig,
     now: Callable[[], datetime],
+    tell: Tell = lambda _judged: None,
 ) -> Mapping[str, Any]:
-    """What Bull Board shows of it. `afresh` says that the job was begun before.
+    """What Bull Board shows of it. `afresh` says that the job was begun before; `tell` hears of what was judged.
 
     Raises:
         InvalidJobError: The data are not the document's.
@@ -68,7 +70,7 @@ async def analyze_run(
     repository_id, sha = commit
     judged = None
     if wanted.force_recompute and wanted.workflow_run_id:
-        judged = await rejudge(database, repository_id, wanted.workflow_run_id, config=config, now=now())
+        judged = await rejudge(database, repository_id, wanted.workflow_run_id, config=config, now=now(), tell=tell)
     said = await publish(
         database, publishing.poster_for, repository_id, sha,
         job_id=job_id, afresh=afresh, manner=publishing.manner, config=config, now=now,
