@@ -2,8 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,10 +16,13 @@ from pydantic import SecretStr
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import WorkerMetrics
-from flakeguard.worker.operating import inspecting
+from flakeguard.worker.operating import inspecting, routes
 from flakeguard.worker.operating.serving import create_worker_app
-from fluxbase.db import Connection
-from fluxbase.resources import Resources
+from fluxbase.db import Connection, Database
+from fluxbase.db.pool import Pool
+from fluxbase.db.statements import Statements
+from fluxbase.resources import Resources, connect_redis
+from fluxbase.settings import Environment
 
 KEY = "a-key-of-the-operators"
 HERE = ("127.0.0.1", 50000)
@@ -54,6 +61,41 @@ async def bury(connection: Connection, job_id: str, queue: str = "runs:ingest") 
     )
 
 
+DOCUMENTED = {
+    "status": "healthy",
+    "timestamp": "2024-01-15T10:30:00Z",
+    "uptime": 3600000,
+    "version": "1.0.0",
+    "environment": "production",
+    "checks": {
+        "database": {"status": "healthy", "responseTime": 25, "lastChecked": "2024-01-15T10:30:00Z"},
+        "redis": {"status": "healthy", "responseTime": 2, "details": {"cluster": False, "nodes": 1}},
+        "queues": {"status": "healthy", "details": {"totalWaiting": 12, "totalActive": 3, "totalFailed": 0}},
+    },
+}
+"""The example of the worker document."""
+
+
+def shape(body: Any, path: str = "") -> dict[str, str]:
+    """JSON's kind of value at each path."""
+    if isinstance(body, dict):
+        return {at: kind for key, value in body.items() for at, kind in shape(value, f"{path}.{key}").items()}
+    return {path: "number" if type(body) in (int, float) else type(body).__name__}
+
+
+async def test_health_is_as_the_document_shows_it(resources: Resources, settings: FlakeGuardSettings) -> None:
+    production = settings.model_copy(update={"environment": Environment.PROD})
+    await inspecting.bull_queue(resources.redis, "polling").add("discover", {})
+    async with serving(resources, production) as api:
+        body = (await api.get("/health")).json()
+    assert list(body)[:6] == list(DOCUMENTED)
+    assert shape(DOCUMENTED).items() <= shape(body).items()
+    assert (body["status"], body["environment"]) == ("healthy", "production")
+    assert body["checks"]["queues"]["details"] == {"totalWaiting": 1, "totalActive": 0, "totalFailed": 0}
+    assert datetime.fromisoformat(body["timestamp"]).tzinfo is not None
+    assert 0 < body["uptime"] < 3_600_000, "milliseconds"
+
+
 async def test_health_has_the_documents_shape(api: httpx.AsyncClient) -> None:
     answer = await api.get("/health")
     body = answer.json()
@@ -71,20 +113,31 @@ async def test_health_has_the_documents_shape(api: httpx.AsyncClient) -> None:
     assert (await api.get("/health/live")).json() == {"status": "alive"}
 
 
-async def test_without_redis_it_is_unhealthy_and_alive(resources: Resources, settings: FlakeGuardSettings) -> None:
-    from dataclasses import replace
+@asynccontextmanager
+async def away(resources: Resources, server: str) -> AsyncIterator[Resources]:
+    """As when that server refuses connections."""
+    if server == "redis":
+        yield replace(resources, redis=connect_redis("redis://127.0.0.1:1/0"))
+        return
+    async with asyncpg.create_pool("postgresql://nobody@127.0.0.1:1/none", min_size=0) as pool:
+        yield replace(resources, database=Database(Pool(pool), Statements()))
 
-    from fluxbase.resources import connect_redis
 
-    away = replace(resources, redis=connect_redis("redis://127.0.0.1:1/0"))
-    async with serving(away, settings) as api:
+@pytest.mark.parametrize(("server", "other"), [("redis", "database"), ("database", "redis")])
+async def test_without_a_server_it_is_unhealthy_and_alive(
+    resources: Resources, settings: FlakeGuardSettings, server: str, other: str
+) -> None:
+    async with away(resources, server) as crippled, serving(crippled, settings) as api:
         answer = await api.get("/health")
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
-        assert answer.json()["checks"]["redis"]["status"] == "unhealthy"
-        assert answer.json()["checks"]["database"]["status"] == "healthy"
-        assert (await api.get("/health/ready")).status_code == 503
-        assert (await api.get("/health/live")).status_code == 200
+        body = answer.json()
+        assert (body["status"], body["checks"][server]["status"]) == ("unhealthy", "unhealthy")
+        assert body["checks"][other]["status"] == "healthy"
+        assert shape(DOCUMENTED).items() <= shape(body).items(), "whoever reads it need not look which way it went"
+        ready = await api.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+        assert (await api.get("/health/live")).json() == {"status": "alive"}
         metrics = (await api.get("/metrics")).text
     assert "flakeguard_worker_health 0.0" in metrics
     assert "flakeguard_worker_queue_size{" not in metrics
@@ -147,13 +200,48 @@ async def test_mistakes_are_told(
     assert answer.json()["request_id"]
 
 
-async def test_with_a_key_only_who_has_it(resources: Resources, settings: FlakeGuardSettings) -> None:
+ENDPOINTS = sorted((method, route.path) for route in routes.router.routes for method in route.methods)
+
+
+def test_the_endpoints_of_the_document_and_ours_beside_it() -> None:
+    assert set(ENDPOINTS) == {
+        ("GET", "/queues/{queue}/stats"),
+        ("GET", "/queues/{queue}/failed"),
+        ("POST", "/queues/{queue}/retry/{job_id}"),
+        ("POST", "/queues/{queue}/retry-failed"),
+        ("POST", "/queues/{queue}/pause"),
+        ("POST", "/queues/{queue}/resume"),
+        ("GET", "/queues"),
+        ("GET", "/queues/{queue}/jobs"),
+        ("GET", "/queues/{queue}/jobs/{job_id}"),
+        ("POST", "/queues/{queue}/jobs"),
+    }
+
+
+@pytest.mark.parametrize(("method", "template"), ENDPOINTS, ids=lambda part: part)
+async def test_with_a_key_only_who_has_it(
+    resources: Resources, settings: FlakeGuardSettings, owner: Connection, method: str, template: str
+) -> None:
+    await bury(owner, "one")
+    path = template.format(queue="runs:ingest", job_id="one")
+    body = {"name": "process-upload", "data": {"ingestionId": str(uuid4())}} if template.endswith("/jobs") else None
+    wrong = ({}, {"X-API-Key": KEY[:-1]}, {"X-API-Key": f"{KEY}!"}, {"X-API-Key": ""}, {"X-API-Key": "é"},
+             {"Authorization": f"Basic {KEY}"}, {"Authorization": "Bearer"})  # fmt: skip
     async with serving(resources, settings, key=KEY, client=ELSEWHERE) as api:
-        assert (await api.get("/queues")).status_code == 401
-        assert (await api.post("/queues/polling/pause", headers={"X-API-Key": KEY[:-1]})).status_code == 401
-        assert (await api.get("/queues", headers={"X-API-Key": KEY})).status_code == 200
-        assert (await api.get("/queues", headers={"Authorization": f"Bearer {KEY}"})).status_code == 200
+        for headers in wrong:
+            sent = {name: value.encode() for name, value in headers.items()}
+            answer = await api.request(method, path, json=body, headers=sent)
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_api_key"), headers
+        assert KEY not in answer.text
+        assert await owner.fetchval("SELECT count(*) FROM outbox WHERE dead_at IS NULL") == 0, "nothing was done"
+        for headers in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}):
+            assert (await api.request(method, path, json=body, headers=headers)).status_code != 401
         assert (await api.get("/health")).status_code == 200, "a probe has no key"
+
+
+async def test_with_a_key_this_machine_needs_it_too(resources: Resources, settings: FlakeGuardSettings) -> None:
+    async with serving(resources, settings, key=KEY, client=HERE) as api:
+        assert (await api.get("/queues")).status_code == 401
 
 
 @pytest.mark.parametrize(
