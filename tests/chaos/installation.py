@@ -76,7 +76,7 @@ class Up(Program):
         return f"http://127.0.0.1:{self.port}"
 
 
-_OURS = ("FG_", "FLUXBASE_", "DATABASE", "REDIS")
+_OURS = ("FG_", "FLUXBASE_", "DATABASE", "REDIS", "GITHUB_")
 
 
 def start(command: list[str], settings: Mapping[str, str], folder: Path, log: Path) -> "subprocess.Popen[bytes]":
@@ -106,13 +106,16 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None, *, moved_aside: bool = False) -> Iterator[Up]:
+def running(
+    home: Path, port: int | None = None, *, moved_aside: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Up]:
     """Start, wait until it answers, and stop with Ctrl-C. `moved_aside`: the port is busy, take the one it names."""
     port = port or free_port()
     log = home / "up.log"
     home.mkdir(parents=True, exist_ok=True)
-    settings = {"FLAKEGUARD_HOME": str(home), "FG_RATE_LIMIT_RPM": "100000", "FG_SIGNIN_PER_MINUTE": "100"}
-    up = Up(log, start(["flakeguard", "up", "--port", str(port)], settings, home, log), home, port)
+    ours = {"FLAKEGUARD_HOME": str(home), "FG_RATE_LIMIT_RPM": "100000", "FG_SIGNIN_PER_MINUTE": "100"}
+    ours |= settings or {}
+    up = Up(log, start(["flakeguard", "up", "--port", str(port)], ours, home, log), home, port)
     try:
         if moved_aside:
             until(lambda: "is busy: using" in log.read_text(), READY_SECONDS, log.read_text)

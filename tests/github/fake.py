@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-APP_ID = 29310
+APP_ID, ACCOUNT = 29310, 99
 WHEN = "2026-11-25T10:00:00Z"
 
 
@@ -73,7 +73,8 @@ class Repository:
     def as_json(self) -> dict[str, Any]:
         owner, _, name = self.full_name.partition("/")
         return {
-            "id": self.id, "full_name": self.full_name, "name": name, "owner": {"login": owner}, "private": True,
+            "id": self.id, "full_name": self.full_name, "name": name, "private": True,
+            "owner": {"id": ACCOUNT, "login": owner, "type": "Organization"},
             "default_branch": "main",
         }  # fmt: skip
 
@@ -161,8 +162,18 @@ class FakeGitHub:
             ("POST", f"{repo}/issues/{{number:int}}/comments", self._make_comment),
             ("PATCH", f"{repo}/issues/comments/{{number:int}}", self._change_comment),
         ]
+        signing_in: list[tuple[str, str, Callable[..., Any]]] = [
+            ("POST", "/login/oauth/access_token", self._person_token),
+            ("GET", "/user", self._person),
+            ("GET", "/user/installations", self._person_installations),
+            ("GET", "/user/memberships/orgs/{org}", self._membership),
+        ]
         return Starlette(
             routes=[Route(path, self._guarded(answer), methods=[method]) for method, path, answer in routes]
+            + [
+                Route(path, self._guarded(answer, checked=False), methods=[method])
+                for method, path, answer in signing_in
+            ]
         )
 
     def storage_app(self) -> Starlette:
@@ -232,6 +243,30 @@ class FakeGitHub:
         self.tokens[token] = request.path_params["installation"]
         expires = (datetime.now(UTC) + self.token_lasts).strftime("%Y-%m-%dT%H:%M:%SZ")
         return JSONResponse({"token": token, "expires_at": expires}, 201)
+
+    # Somebody signs in who administers every account that has installed the App.
+
+    async def _person_token(self, _request: Request) -> Response:
+        return JSONResponse({"access_token": "ghu_person", "token_type": "bearer", "scope": ""})
+
+    async def _person(self, _request: Request) -> Response:
+        return JSONResponse({"id": 7, "login": "ada", "type": "User"})
+
+    async def _person_installations(self, request: Request) -> Response:
+        told = [self.installation_json(one.installation_id) for one in self.repositories.values()]
+        return self._page(request, list({one["id"]: one for one in told}.values()), "installations")
+
+    async def _membership(self, request: Request) -> Response:
+        login = request.path_params["org"]
+        return JSONResponse({"state": "active", "role": "admin", "organization": {"login": login, "id": ACCOUNT}})
+
+    def installation_json(self, installation: int) -> dict[str, Any]:
+        """As events and lists tell of it."""
+        logins = {
+            one.full_name.partition("/")[0] for one in self.repositories.values() if one.installation_id == installation
+        }
+        account = {"id": ACCOUNT, "login": min(logins), "type": "Organization"}
+        return {"id": installation, "account": account, "target_type": "Organization"}
 
     async def _reached(self, request: Request) -> Response:
         installation = self.tokens[request.headers["authorization"].removeprefix("Bearer ")]
