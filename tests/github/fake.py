@@ -9,6 +9,7 @@ import functools
 import hashlib
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,27 @@ class Repository:
         }  # fmt: skip
 
 
+@dataclass
+class Budget:
+    """An installation's calls of this hour."""
+
+    remaining: int
+    limit: int
+    reset: int
+
+    def spend(self) -> bool:
+        self.remaining -= 1
+        return self.remaining >= 0
+
+    def headers(self) -> dict[str, str]:
+        left = max(self.remaining, 0)
+        return {
+            "x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(left),
+            "x-ratelimit-used": str(self.limit - left), "x-ratelimit-reset": str(self.reset),
+            "x-ratelimit-resource": "core",
+        }  # fmt: skip
+
+
 @functools.cache
 def _key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
@@ -97,6 +119,7 @@ class FakeGitHub:
         self.repositories: dict[int, Repository] = {}
         self.tokens: dict[str, int] = {}
         self.token_lasts = timedelta(hours=1)
+        self.budgets: dict[int, Budget] = {}
         self.asked: list[Asked] = []
         self._failures: list[Failure] = []
         self._ids = count(1)
@@ -135,6 +158,10 @@ class FakeGitHub:
     def fail(self, pattern: str, **how: Any) -> None:
         """Script a failure: `status`, `headers`, `body`, `delay` seconds, `half` a body, `after` doing it, `times`."""
         self._failures.append(Failure(pattern, **how))
+
+    def limit(self, installation: int, remaining: int, *, limit: int = 5000, seconds: int = 1800) -> None:
+        """From now on the installation has so many calls left, until then."""
+        self.budgets[installation] = Budget(remaining, limit, int(time.time()) + seconds)
 
     def asked_for(self, pattern: str) -> list[Asked]:
         return [one for one in self.asked if re.search(pattern, f"{one.method} {one.path}")]
@@ -192,7 +219,12 @@ class FakeGitHub:
             if failure is not None and not failure.after:
                 return await _failed(failure, None)
             refused = self._refused(request) if checked else None
+            budget = self._budget(request)
+            refused = refused or (_told(403, "API rate limit exceeded.") if budget and not budget.spend() else None)
             done = refused or await answer(request)
+            if budget is not None:
+                budget.remaining += done.status_code == 304
+                done.headers.update(budget.headers())
             if failure is not None:
                 done = await _failed(failure, done)
             done.headers.setdefault("x-ratelimit-remaining", "4987")
@@ -206,6 +238,10 @@ class FakeGitHub:
                 failure.times -= 1
                 return failure
         return None
+
+    def _budget(self, request: Request) -> Budget | None:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return self.budgets.get(self.tokens.get(token, 0))
 
     def _refused(self, request: Request) -> Response | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

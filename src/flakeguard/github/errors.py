@@ -12,11 +12,12 @@ class RateLimitedError(RetryLater):
 
     code = "github_rate_limited"
 
-    def __init__(self, retry_after_seconds: float) -> None:
+    def __init__(self, retry_after_seconds: float, *, reserved: bool = False) -> None:
+        """`reserved`: calls are left in this hour, and kept for what cannot wait."""
+        why = "what is left of GitHub's calls is kept for webhooks" if reserved else "GitHub's rate limit is used up"
         super().__init__(
-            retry_after_seconds, counts=False,
-            message=f"GitHub's rate limit is used up; it asks to wait {retry_after_seconds:.0f} seconds",
-        )  # fmt: skip
+            retry_after_seconds, counts=False, message=f"{why}; to be asked again in {retry_after_seconds:.0f} seconds"
+        )
 
 
 class GitHubAwayError(RetryLater):

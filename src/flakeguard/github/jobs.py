@@ -1,14 +1,14 @@
 """The jobs that read from GitHub: fetch a run's results, look for repositories to poll, poll one."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+from flakeguard.github.api import GitHub
 from flakeguard.github.artifacts.choosing import DEFAULT_FILES, DEFAULT_NAMES, ArtifactRules
 from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
-from flakeguard.github.artifacts.source import Source
 from flakeguard.github.polling.polling import Pace, discover, poll_repository
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
@@ -20,16 +20,14 @@ from fluxbase.resources import Resources
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """What reading from GitHub goes by; `source_of` an installation's id is None where this worker has no App's key."""
+    """What reading from GitHub goes by; `github` is None where this worker has no App's key."""
 
     limits: Limits
     pace: Pace
-    source_of: Callable[[int], Source] | None = None
+    github: GitHub | None = None
 
     @classmethod
-    def by(
-        cls, settings: FlakeGuardSettings, archives: ArchiveLimits, source_of: Callable[[int], Source] | None = None
-    ) -> Self:
+    def by(cls, settings: FlakeGuardSettings, archives: ArchiveLimits, github: GitHub | None = None) -> Self:
         """As the settings say."""
         rules = ArtifactRules(
             names=settings.artifact_names or DEFAULT_NAMES,
@@ -38,17 +36,17 @@ class Fetching:
             most_artifacts=settings.max_artifacts,
         )
         pace = Pace(timedelta(minutes=settings.polling_interval_minutes), settings.polling_batch_size)
-        return cls(Limits(rules, archives), pace, source_of)
+        return cls(Limits(rules, archives), pace, github)
 
-    def source(self) -> Callable[[int], Source]:
-        """GitHub, by installation.
+    def app(self) -> GitHub:
+        """GitHub.
 
         Raises:
             InvalidJobError: This worker cannot ask it.
         """
-        if self.source_of is None:
+        if self.github is None:
             raise InvalidJobError("this worker has no client of a GitHub App: it cannot read from GitHub")
-        return self.source_of
+        return self.github
 
 
 async def fetch_run(
@@ -56,9 +54,9 @@ async def fetch_run(
 ) -> Mapping[str, Any]:
     """`process-run`. A run whose results will not come by themselves is marked `failed`."""
     wanted = RunsIngestJobData.of(name, data)
-    source_of = fetching.source()
+    github = fetching.app()
     try:
-        return await process_run(resources.database, source_of, wanted, job_id=job_id, limits=fetching.limits)
+        return await process_run(resources.database, github.installation, wanted, job_id=job_id, limits=fetching.limits)
     except Exception as error:
         if last_try or isinstance(error, InvalidRequestError):
             await mark_failed(resources.database, wanted)
@@ -67,7 +65,7 @@ async def fetch_run(
 
 async def find_due(resources: Resources, fetching: Fetching, *, job_id: str) -> Mapping[str, Any]:
     """`discover`."""
-    fetching.source()
+    fetching.app()
     found = await discover(resources.database, job_id=job_id, pace=fetching.pace, now=resources.now())
     return {"repositories": found}
 
@@ -78,6 +76,6 @@ async def look(
     """`poll-repository`."""
     wanted = PollRepositoryJobData.of(name, data)
     return await poll_repository(
-        resources.database, fetching.source(), wanted, job_id=job_id, pace=fetching.pace, now=resources.now,
-        random=random.random,
+        resources.database, fetching.app().installation_for_what_can_wait, wanted,
+        job_id=job_id, pace=fetching.pace, now=resources.now, random=random.random,
     )  # fmt: skip

@@ -50,10 +50,10 @@ async def running_worker(
     limits = ArchiveLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_file_bytes * settings.max_upload_files
     )
-    github = GitHub.of(settings, metrics.github, resources.now)
+    github = GitHub.of(settings, metrics.github, resources)
     known = processors(
         resources, config, limits, metrics.analysis, App.of(settings), github,
-        fetching=Fetching.by(settings, limits, github and github.installation),
+        fetching=Fetching.by(settings, limits, github),
         publishing=github and Publishing(github.poster_for, manner_of(settings)),
     )  # fmt: skip
     leaving = Leaving()

@@ -13,10 +13,13 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import RedisError
 
+from flakeguard.github.api.allowance import Told
+from flakeguard.github.api.budgets import Budgets
+from flakeguard.github.errors import RateLimitedError
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import runner
 from flakeguard.worker.jobs import PROCESS_RUN
-from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.metrics import GitHubMetrics, WorkerMetrics
 from flakeguard.worker.outbox import owe, settle
 from flakeguard.worker.processors import Job
 from flakeguard.worker.queues import INGEST
@@ -148,6 +151,16 @@ async def test_limits_and_buckets_count_on_a_cluster(on_cluster: Resources) -> N
         bucket = TokenBucket(on_cluster.redis, "here", requests_per_second=0.01, burst=1)
         assert (await bucket.take(subject)).allowed
         assert not (await bucket.take(subject)).allowed
+
+
+async def test_githubs_budgets_are_shared_on_a_cluster(on_cluster: Resources) -> None:
+    def budgets() -> Budgets:
+        return Budgets(on_cluster.redis, "here", on_cluster.now, GitHubMetrics(CollectorRegistry()))
+
+    for installation in (1, 2, 3):
+        await budgets().hear(installation, Told(wait_seconds=30))
+        with pytest.raises(RateLimitedError):
+            await budgets().take(installation)
 
 
 async def test_server_processes_hear_each_other_over_a_cluster(on_cluster: Resources) -> None:

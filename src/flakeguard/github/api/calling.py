@@ -11,8 +11,10 @@ from githubkit.auth import UnauthAuthStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
+from flakeguard.github.api.allowance import told_by
+from flakeguard.github.api.budgets import Budgets
 from flakeguard.github.api.refusals import refusal
-from flakeguard.github.errors import GitHubAwayError
+from flakeguard.github.errors import GitHubAwayError, RateLimitedError
 from flakeguard.worker.metrics import GitHubMetrics
 
 _API_VERSION = "2022-11-28"
@@ -21,6 +23,7 @@ A_PAGE = 100
 MOST_PAGES = 100
 _MOST_REDIRECTS = 3
 _MOVED = (301, 307, 308)  # a repository that was renamed
+_NOT_MODIFIED = 304
 
 type Body = Mapping[str, Any]
 
@@ -33,6 +36,7 @@ class Asked(TypedDict):
     query: Mapping[str, str | int] | None
     body: Body | None
     etag: str | None
+    can_wait: bool
 
 
 class _Core(GitHubCore[UnauthAuthStrategy]):
@@ -65,9 +69,12 @@ class _Core(GitHubCore[UnauthAuthStrategy]):
 class Caller:
     """Calls endpoints by their templates, such as `GET /repos/{owner}/{repo}/actions/runs`."""
 
-    def __init__(self, api_url: str, metrics: GitHubMetrics, patience: httpx.Timeout = _PATIENCE) -> None:
+    def __init__(
+        self, api_url: str, metrics: GitHubMetrics, budgets: Budgets, patience: httpx.Timeout = _PATIENCE
+    ) -> None:
         self._core = _Core(api_url, patience)
         self._metrics = metrics
+        self._budgets = budgets
 
     async def aclose(self) -> None:
         """Close its connections."""
@@ -83,14 +90,16 @@ class Caller:
         query: Mapping[str, str | int] | None = None,
         body: Body | None = None,
         etag: str | None = None,
+        can_wait: bool = False,
     ) -> httpx.Response:
         """The answer; a redirect is followed to the same host only, another is the answer.
 
-        `budget` is whose rate limit it counts against: an installation, or `app`. With an `etag` the answer is 304
-        when what is there is still what the etag was given with, which costs nothing of the limit.
+        `budget` is whose rate limit it counts against: an installation, or `app`; what `can_wait` leaves its reserve
+        alone. With an `etag` the answer is 304 when what is there is still what the etag was given with, which costs
+        nothing of the limit.
 
         Raises:
-            RateLimitedError: Not before the seconds it names.
+            RateLimitedError: Not before the seconds it names; GitHub was not asked when that is known already.
             GitHubAwayError: No answer, or one of 5xx.
             GitHubRefusedError: It says what to do.
             GoneError: 404 or 410.
@@ -100,6 +109,7 @@ class Caller:
         headers = {"Authorization": f"Bearer {token}", "X-GitHub-Api-Version": _API_VERSION}
         if etag is not None:
             headers["If-None-Match"] = etag
+        await self._budgets.take(budget, can_wait=can_wait)
         answer = await self._send(
             endpoint, method, address, budget, params=dict(query or {}), json=body, headers=headers
         )
@@ -107,6 +117,7 @@ class Caller:
             moved = answer.headers.get("location") if answer.status_code in _MOVED else None
             if moved is None or not _same_host(answer.request.url, answer.request.url.join(moved)):
                 break  # what is elsewhere is the caller's to fetch, without the token
+            await self._budgets.take(budget, can_wait=can_wait)
             answer = await self._send(endpoint, method, moved, budget, json=body, headers=headers)
         return answer
 
@@ -116,12 +127,14 @@ class Caller:
         try:
             answer = await self._core.ask(method, address, **sent)
             status = answer.status_code
-            self._note_remaining(budget, answer)
-        except RequestFailed as error:
-            refused = error.response.raw_response
+            await self._budgets.hear(budget, told_by(answer.headers, free=status == _NOT_MODIFIED))
+        except RequestFailed as failed:
+            refused = failed.response.raw_response
             status = refused.status_code
-            self._note_remaining(budget, refused)
-            raise refusal(status, refused.headers, _message(refused), endpoint, now=time.time()) from None
+            error = refusal(status, refused.headers, _message(refused), endpoint, now=time.time())
+            waits = error.seconds if isinstance(error, RateLimitedError) else None
+            await self._budgets.hear(budget, told_by(refused.headers, wait_seconds=waits))
+            raise error from None
         except RequestTimeout:
             status = "timeout"
             raise GitHubAwayError(f"{endpoint}: no answer in time") from None
@@ -134,11 +147,6 @@ class Caller:
             return answer
         finally:
             self._metrics.called(endpoint, status, time.perf_counter() - started)
-
-    def _note_remaining(self, budget: int | str, answer: httpx.Response) -> None:
-        told = answer.headers.get("x-ratelimit-remaining", "")
-        if told.isdecimal():
-            self._metrics.remaining(budget, int(told))
 
 
 def _same_host(one: httpx.URL, other: httpx.URL) -> bool:

@@ -22,13 +22,21 @@ class Installation:
     """Every method raises RateLimitedError, GitHubAwayError, GitHubRefusedError or GoneError of `github.errors`."""
 
     def __init__(
-        self, installation_id: int, app_id: int, caller: Caller, tokens: Tokens, metrics: GitHubMetrics
+        self,
+        installation_id: int,
+        app_id: int,
+        caller: Caller,
+        tokens: Tokens,
+        metrics: GitHubMetrics,
+        *,
+        can_wait: bool = False,
     ) -> None:
         self.id = installation_id
         self.app_id = app_id
         self._caller = caller
         self._tokens = tokens
         self._metrics = metrics
+        self._can_wait = can_wait
 
     async def repositories(self) -> Sequence[Repository]:
         """What it reaches."""
@@ -103,7 +111,9 @@ class Installation:
         With an `etag`, the answer is 304 when what is there is still what it was given with.
         """
         token = await self._tokens.of(self.id)
-        asked: Asked = {"budget": self.id, "path": path, "query": query, "body": body, "etag": etag}
+        asked: Asked = {
+            "budget": self.id, "path": path, "query": query, "body": body, "etag": etag, "can_wait": self._can_wait,
+        }  # fmt: skip
         try:
             return await self._caller.call(endpoint, token=token, **asked)
         except GitHubRefusedError as error:
