@@ -1,6 +1,7 @@
-"""Durations as people write them in settings: `30s`, `15m`, `168h`, `500ms`, or a bare number of seconds."""
+"""Durations: as people write them (`30s`, `15m`, `168h`, `500ms`, or a bare number of seconds), and measured ones."""
 
 import re
+import time
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -33,6 +34,11 @@ def format_duration(duration: timedelta) -> str:
         if seconds and not seconds % _UNITS[unit]:
             return f"{int(seconds // _UNITS[unit])}{unit}"
     return f"{int(seconds)}s"
+
+
+def milliseconds_since(started: float) -> float:
+    """Since `started`, which `time.perf_counter()` said, with one decimal."""
+    return round((time.perf_counter() - started) * 1000, 1)
 
 
 type Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

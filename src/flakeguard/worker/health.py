@@ -12,6 +12,7 @@ from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.memory import memory_bytes
 from flakeguard.worker.operating.inspecting import queue_counts
 from fluxbase.db import OUTAGES
+from fluxbase.durations import milliseconds_since
 from fluxbase.resources import Resources
 
 _STARTED = time.monotonic()
@@ -57,8 +58,8 @@ async def _check_database(resources: Resources) -> Check:
         ):
             await connection.execute("SELECT 1")
     except (*OUTAGES, TimeoutError):
-        return {"status": "unhealthy", "responseTime": _milliseconds(started)}
-    return {"status": "healthy", "responseTime": _milliseconds(started)}
+        return {"status": "unhealthy", "responseTime": milliseconds_since(started)}
+    return {"status": "healthy", "responseTime": milliseconds_since(started)}
 
 
 async def _check_redis(resources: Resources) -> Check:
@@ -67,8 +68,8 @@ async def _check_redis(resources: Resources) -> Check:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await resources.redis.ping()  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
     except (RedisError, OSError):
-        return {"status": "unhealthy", "responseTime": _milliseconds(started)}
-    return {"status": "healthy", "responseTime": _milliseconds(started)}
+        return {"status": "unhealthy", "responseTime": milliseconds_since(started)}
+    return {"status": "healthy", "responseTime": milliseconds_since(started)}
 
 
 def _topology(resources: Resources) -> dict[str, Any]:
@@ -92,7 +93,3 @@ def _queues_check(queues: list[dict[str, Any]] | None) -> Check:
 
 def _memory_check() -> Check:
     return {"status": "healthy", "details": memory_bytes()}
-
-
-def _milliseconds(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from fluxbase.auth import admin
+from fluxbase.auth.admin import accounts
 from fluxbase.cli.output import AsJson, ExitCode, Yes, confirm, fail, print_json, print_table, result, say
 from fluxbase.cli.starting import run
 
@@ -21,7 +21,7 @@ def list_(
     containing: Annotated[str, typer.Option(help="Only addresses that contain this.")] = "", *, json_: AsJson = False
 ) -> None:
     """List accounts, newest first, at most 1000."""
-    found = run(lambda resources, _settings: admin.list_users(resources, containing))
+    found = run(lambda resources, _settings: accounts.list_users(resources, containing))
     if json_:
         print_json(found)
     else:
@@ -33,7 +33,9 @@ def create(email: Annotated[str, typer.Argument(help="The address; it counts as 
     """Make an account; the password is asked for, or read from standard input."""
     password = _password()
     user_id: UUID = run(
-        lambda resources, settings: admin.create_user(resources, email, password, shortest=settings.password_min_length)
+        lambda resources, settings: accounts.create_user(
+            resources, email, password, shortest=settings.password_min_length
+        )
     )
     result(str(user_id))
 
@@ -42,7 +44,11 @@ def create(email: Annotated[str, typer.Argument(help="The address; it counts as 
 def set_password(who: Who) -> None:
     """Set an account's password and end all its sessions; it is asked for, or read from standard input."""
     password = _password()
-    run(lambda resources, settings: admin.set_password(resources, who, password, shortest=settings.password_min_length))
+    run(
+        lambda resources, settings: accounts.set_password(
+            resources, who, password, shortest=settings.password_min_length
+        )
+    )
     say(f"{who} has a new password; every session has ended")
 
 
@@ -50,7 +56,7 @@ def set_password(who: Who) -> None:
 def delete(who: Who, *, yes: Yes = False) -> None:
     """Delete an account and everything that hangs on it."""
     confirm(f"Delete the account {who}? It cannot be had back.", yes=yes)
-    run(lambda resources, _settings: admin.delete_user(resources, who))
+    run(lambda resources, _settings: accounts.delete_user(resources, who))
     say(f"{who} is deleted")
 
 

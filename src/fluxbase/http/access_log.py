@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fluxbase.durations import milliseconds_since
 from fluxbase.http.context import client_address
 from fluxbase.http.credentials import credential_label
 from fluxbase.http.head import head_of
@@ -37,7 +38,7 @@ async def log_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         nonlocal opened, code
         if message["type"] == "websocket.accept" and not opened:
             opened = True
-            _write("request", scope, {"status": 101, "duration_ms": _since(started)})
+            _write("request", scope, {"status": 101, "duration_ms": milliseconds_since(started)})
         elif message["type"] == "websocket.close":
             code = message.get("code", 1000)
         await send(message)
@@ -53,9 +54,9 @@ async def log_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         await app(scope, hear, watch)
     finally:
         if opened:
-            _write("socket closed", scope, {"code": code, "duration_ms": _since(started)})
+            _write("socket closed", scope, {"code": code, "duration_ms": milliseconds_since(started)})
         else:
-            _write("request", scope, {"status": 403, "duration_ms": _since(started)})
+            _write("request", scope, {"status": 403, "duration_ms": milliseconds_since(started)})
 
 
 def _write(event: str, scope: Scope, told: Mapping[str, Any], *, quiet: bool = False) -> None:
@@ -72,7 +73,3 @@ def _write(event: str, scope: Scope, told: Mapping[str, Any], *, quiet: bool = F
     }
     log = logger.debug if quiet else logger.info
     log(event, **{name: value for name, value in fields.items() if value is not None})
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

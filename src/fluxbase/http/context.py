@@ -42,15 +42,13 @@ class RequestContext:
         """Note what is known of a request or WebSocket before anything else is done for it; returns its id."""
         offered = head_of(scope).get("x-request-id")
         identifier = offered if offered and _SANE_ID.fullmatch(offered) else _new_id()
-        client = resolve_client(scope, Headers(scope=scope), self._trusted) if self._trusted else peer_address(scope)
-        scope[_STATE] = _Known(identifier, client, self._is_secure(scope))
+        client, secure = peer_address(scope), scope.get("scheme") in ("https", "wss")
+        if self._trusted:
+            headers = Headers(scope=scope)
+            client, proxies = resolve_client(scope, headers, self._trusted)
+            secure = secure or _spoken(headers, proxies) == "https"
+        scope[_STATE] = _Known(identifier, client, secure)
         return identifier
-
-    def _is_secure(self, scope: Scope) -> bool:
-        if scope.get("scheme") in ("https", "wss"):
-            return True
-        forwarded = head_of(scope).get("x-forwarded-proto", "").split(",")[0].strip().lower()
-        return forwarded == "https" and _is_trusted(peer_address(scope), self._trusted)
 
 
 def _new_id() -> str:
@@ -76,20 +74,35 @@ def peer_address(scope: Scope) -> str | None:
     return client[0] if client else None
 
 
-def resolve_client(scope: Scope, headers: Headers, trusted: Sequence[Network]) -> str | None:
-    """The nearest address that is not one of our own proxies.
+def resolve_client(scope: Scope, headers: Headers, trusted: Sequence[Network]) -> tuple[str | None, int]:
+    """The nearest address that is not one of our own proxies, and how many of those the request came through.
 
     X-Forwarded-For is read from the right, only as far as trusted proxies wrote it: what stands further left is
     whatever the client cared to send.
     """
-    address = peer_address(scope)
-    hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
-    while hops and _is_trusted(address, trusted):
-        candidate = _without_port(hops.pop())
+    address, proxies = peer_address(scope), 0
+    hops = _listed(headers, "x-forwarded-for")
+    while _is_trusted(address, trusted):
+        proxies += 1
+        candidate = _without_port(hops.pop()) if hops else None
         if candidate is None:
             break
         address = candidate
-    return address
+    return address, proxies
+
+
+def _spoken(headers: Headers, proxies: int) -> str | None:
+    """What the client spoke to the outermost of our proxies.
+
+    Each of them adds to X-Forwarded-Proto, or writes it anew, or leaves it alone; further left than there are proxies
+    of ours stands whatever the client cared to send.
+    """
+    protocols = _listed(headers, "x-forwarded-proto")
+    return protocols[-min(proxies, len(protocols))].lower() if protocols and proxies else None
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    return [part.strip() for line in headers.getlist(name) for part in line.split(",")]
 
 
 def _is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from fluxbase.db import OUTAGES, Connection
+from fluxbase.durations import milliseconds_since
 from fluxbase.jobs.model import JobsStats, JobStatus
 from fluxbase.jobs.repository import SQL
 from fluxbase.resources import Resources
@@ -35,7 +36,7 @@ async def jobs_health(resources: Resources) -> dict[str, Any]:
             row = await connection.fetchrow(SQL["health"], SILENT_SECONDS)
     except OUTAGES as error:
         return {"status": "unhealthy", "message": f"the database does not answer ({type(error).__name__})"}
-    found = {"latency_ms": round((time.perf_counter() - started) * 1000, 1)}
+    found = {"latency_ms": milliseconds_since(started)}
     if row is None or not row["active_workers"]:
         return {"status": "degraded", "message": "no worker is active"} | found
     if row["oldest_due_seconds"] > LATE_SECONDS:

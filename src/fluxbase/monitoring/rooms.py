@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from redis.exceptions import RedisError
 
+from fluxbase.durations import milliseconds_since
 from fluxbase.jobs.health import jobs_health, jobs_stats
 from fluxbase.monitoring.health import PATIENCE_SECONDS, database_answers, installed_version
 from fluxbase.monitoring.metrics import metrics_of
@@ -75,7 +76,7 @@ async def _database(app: FastAPI) -> Health:
     started = time.perf_counter()
     if not await database_answers(app.state.resources):
         return {"status": UNHEALTHY, "message": "the database does not answer"}
-    return {"status": HEALTHY, "latency_ms": _since(started)}
+    return {"status": HEALTHY, "latency_ms": milliseconds_since(started)}
 
 
 async def _redis(app: FastAPI) -> Health:
@@ -86,7 +87,7 @@ async def _redis(app: FastAPI) -> Health:
             await resources.redis.get("health")
     except (RedisError, OSError, TimeoutError) as error:
         return {"status": UNHEALTHY, "message": f"Redis does not answer ({type(error).__name__}): limits are open"}
-    return {"status": HEALTHY, "latency_ms": _since(started)}
+    return {"status": HEALTHY, "latency_ms": milliseconds_since(started)}
 
 
 async def _realtime(app: FastAPI) -> Health:
@@ -106,10 +107,6 @@ async def _storage(app: FastAPI) -> Health:
 
 async def _jobs(app: FastAPI) -> Health:
     return await jobs_health(app.state.resources)
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
 
 
 _CHECKS: Mapping[str, Callable[[FastAPI], Awaitable[Health]]] = {

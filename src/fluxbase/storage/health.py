@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fluxbase.db import Database
+from fluxbase.durations import milliseconds_since
 from fluxbase.errors import FluxbaseError
 from fluxbase.storage import repository
 from fluxbase.storage.blobs import BlobStore, new_key
@@ -43,7 +44,7 @@ async def storage_health(blobs: BlobStore, *, patience_seconds: float = PATIENCE
             message = await _round_trip(blobs)
     except (FluxbaseError, OSError) as error:
         message = str(error) or f"no answer within {patience_seconds:g} s"
-    return StorageHealth(message is None, round((time.perf_counter() - started) * 1000, 1), message)
+    return StorageHealth(message is None, milliseconds_since(started), message)
 
 
 async def _round_trip(blobs: BlobStore) -> str | None:

@@ -2,9 +2,10 @@
 
 import pytest
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from fluxbase.errors import ConfigurationError
-from fluxbase.http.context import parse_networks, resolve_client
+from fluxbase.http.context import RequestContext, is_https, parse_networks, resolve_client
 
 from ..serving import client_for, make_app
 
@@ -54,7 +55,40 @@ async def test_two_requests_have_two_ids(bare):
 def test_the_client_is_the_nearest_address_that_is_not_our_proxy(peer, forwarded, trusted, client):
     scope = {"client": (peer, 1) if peer else None}
     headers = Headers({"x-forwarded-for": forwarded})
-    assert resolve_client(scope, headers, parse_networks(trusted)) == client
+    assert resolve_client(scope, headers, parse_networks(trusted))[0] == client
+
+
+PROXY, OTHER_PROXY, CLIENT = "10.0.0.5", "10.0.0.6", "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "peer", "addresses", "protocols", "secure"),
+    [
+        ("https", CLIENT, "", "", True),
+        ("http", CLIENT, "", "https", False),
+        ("http", PROXY, CLIENT, "https", True),
+        ("http", PROXY, CLIENT, "HTTPS", True),
+        ("http", PROXY, CLIENT, "http", False),
+        ("http", PROXY, CLIENT, "", False),
+        ("http", PROXY, CLIENT, "https, http", False),
+        ("http", PROXY, CLIENT, "http, https", True),
+        ("http", PROXY, f"{CLIENT}, {OTHER_PROXY}", "https, http", True),
+        ("http", PROXY, f"{CLIENT}, {OTHER_PROXY}", "https", True),
+        ("http", PROXY, f"{CLIENT}, {OTHER_PROXY}", "https, http, http", False),
+        ("http", None, CLIENT, "https", True),
+    ],
+    ids=[
+        "TLS to us", "a client says so itself", "our proxy says so", "in capitals", "our proxy denies it",
+        "our proxy says nothing", "our proxy adds to what the client says", "our proxy adds that it is so",
+        "two proxies, each adds", "two proxies, one adds", "two proxies add to what the client says", "a unix socket",
+    ],
+)  # fmt: skip
+def test_tls_is_what_the_outermost_of_our_proxies_says(scheme, peer, addresses, protocols, secure):
+    headers = [(b"x-forwarded-for", addresses.encode())] if addresses else []
+    headers += [(b"x-forwarded-proto", protocols.encode())] if protocols else []
+    scope = {"type": "http", "scheme": scheme, "client": (peer, 1) if peer else None, "headers": headers}
+    RequestContext(trusted_proxies=["10.0.0.0/8"]).enter(scope)
+    assert is_https(HTTPConnection(scope)) is secure
 
 
 def test_a_proxy_that_is_no_address_is_a_mistake_in_the_settings():
