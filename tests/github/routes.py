@@ -1,0 +1,223 @@
+"""The operations that FlakeGuard asks, by GitHub's own names of their paths, and how the fake answers each."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from . import shapes
+from .state import APP_ID, Repository, State
+
+_REPO = "/repos/{owner}/{repo}"
+
+
+@dataclass
+class Call:
+    """A request that was let in; `repository` is the one that its path names."""
+
+    state: State
+    url: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    installation: int = 0
+    repo: Repository | None = None
+
+    @property
+    def repository(self) -> Repository:
+        assert self.repo is not None
+        return self.repo
+
+    def number(self, name: str) -> int:
+        return int(self.path[name])
+
+
+@dataclass
+class Answer:
+    """What is sent; `body` is what becomes JSON, None for none."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def told(status: int, message: str) -> Answer:
+    return Answer(status, {"message": message, "documentation_url": "https://docs.github.com/rest"})
+
+
+def not_found() -> Answer:
+    return told(404, "Not Found")
+
+
+def make_token(call: Call) -> Answer:
+    installation = call.number("installation_id")
+    if installation not in call.state.installations:
+        return not_found()
+    token = f"ghs_{call.state.next_id()}secret"
+    call.state.tokens[token] = installation
+    expires = datetime.now(UTC) + call.state.token_lasts
+    return Answer(201, shapes.token(token, expires))
+
+
+def installations(call: Call) -> Answer:
+    return _page(call, [shapes.installation(call.state, number) for number in sorted(call.state.installations)], None)
+
+
+def deliveries(call: Call) -> Answer:
+    return _page(call, [shapes.delivery(one) for one in reversed(call.state.deliveries)], None)
+
+
+def redeliver(call: Call) -> Answer:
+    call.state.redelivered.append(call.number("delivery_id"))
+    return Answer(202, {})
+
+
+def reached(call: Call) -> Answer:
+    held = [one for one in call.state.repositories.values() if one.installation_id == call.installation]
+    return _page(call, [shapes.repository(call.state.url, one) for one in held], "repositories")
+
+
+def runs(call: Call) -> Answer:
+    since = call.query.get("created", "").removeprefix(">=")
+    status = call.query.get("status")
+    found = [
+        shapes.run(call.state.url, call.repository, run) for run in call.repository.runs.values()
+        if run["created_at"] >= since and status in (None, run["status"], run["conclusion"])
+    ]  # fmt: skip
+    return _unless_unchanged(call, _page(call, sorted(found, key=lambda run: -run["id"]), "workflow_runs"))
+
+
+def run(call: Call) -> Answer:
+    found = call.repository.runs.get(call.number("run_id"))
+    return not_found() if found is None else Answer(body=shapes.run(call.state.url, call.repository, found))
+
+
+def artifacts(call: Call) -> Answer:
+    of = call.number("run_id")
+    held = [one for one in call.repository.artifacts.values() if one["workflow_run"]["id"] == of]
+    return _page(call, [shapes.artifact(call.state.url, call.repository, one) for one in held], "artifacts")
+
+
+def jobs(call: Call) -> Answer:
+    attempt = call.number("attempt_number")
+    held = call.repository.jobs.get((call.number("run_id"), attempt), [])
+    return _page(call, [shapes.job(call.state.url, call.repository, one, attempt) for one in held], "jobs")
+
+
+def rerun(call: Call) -> Answer:
+    call.repository.rerun.append(call.number("run_id"))
+    return Answer(201, {})
+
+
+def archive(call: Call) -> Answer:
+    number = call.number("artifact_id")
+    artifact = call.repository.artifacts.get(number)
+    if artifact is None:
+        return not_found()
+    if artifact["expired"]:
+        return told(410, "Artifact has expired")
+    return Answer(302, headers={"location": f"{call.state.storage}/{call.repository.id}/{number}"})
+
+
+def make_check_run(call: Call) -> Answer:
+    number = call.state.next_id()
+    if refused := _too_much(call.body):
+        return refused
+    call.repository.check_runs[number] = {"id": number, "app": {"id": APP_ID}, "annotations": []}
+    return _put_check_run(call, number, 201)
+
+
+def change_check_run(call: Call) -> Answer:
+    number = call.number("check_run_id")
+    if number not in call.repository.check_runs:
+        return not_found()
+    return _too_much(call.body) or _put_check_run(call, number, 200)
+
+
+def _too_much(body: dict[str, Any]) -> Answer | None:
+    if len(body.get("output", {}).get("annotations", [])) > 50 or len(body.get("actions", [])) > 3:
+        return told(422, "Invalid request.")
+    return None
+
+
+def _put_check_run(call: Call, number: int, status: int) -> Answer:
+    held = call.repository.check_runs[number]
+    held["annotations"] += call.body.get("output", {}).pop("annotations", [])
+    held |= call.body
+    return Answer(status, shapes.check_run(call.state.url, call.repository, held))
+
+
+def annotations(call: Call) -> Answer:
+    held = call.repository.check_runs.get(call.number("check_run_id"))
+    return not_found() if held is None else _page(call, [shapes.annotation(one) for one in held["annotations"]], None)
+
+
+def check_runs(call: Call) -> Answer:
+    wanted = call.path["ref"], call.query.get("check_name")
+    held = [one for one in call.repository.check_runs.values() if (one["head_sha"], one["name"]) == wanted]
+    return _page(call, [shapes.check_run(call.state.url, call.repository, one) for one in held], "check_runs")
+
+
+def pulls(call: Call) -> Answer:
+    return _page(call, [shapes.pull(call.state.url, call.repository, one) for one in call.repository.pulls], None)
+
+
+def comments(call: Call) -> Answer:
+    of = call.number("issue_number")
+    said = [one for one in call.repository.comments.values() if one["issue"] == of]
+    return _page(call, [shapes.comment(call.state.url, call.repository, one) for one in said], None)
+
+
+def make_comment(call: Call) -> Answer:
+    made = call.state.add_comment(call.repository, call.number("issue_number"), call.body["body"])
+    return Answer(201, shapes.comment(call.state.url, call.repository, made))
+
+
+def change_comment(call: Call) -> Answer:
+    held = call.repository.comments.get(call.number("comment_id"))
+    if held is None:
+        return not_found()
+    held["body"] = call.body["body"]
+    return Answer(body=shapes.comment(call.state.url, call.repository, held))
+
+
+def _page(call: Call, entries: Sequence[Any], key: str | None) -> Answer:
+    size, page = int(call.query.get("per_page", 30)), int(call.query.get("page", 1))
+    shown = entries[(page - 1) * size : page * size]
+    answer = Answer(body=shown if key is None else {"total_count": len(entries), key: shown})
+    if page * size < len(entries):
+        more = "&".join(f"{name}={value}" for name, value in {**call.query, "page": page + 1}.items())
+        answer.headers["link"] = f'<{call.url}?{more}>; rel="next"'
+    return answer
+
+
+def _unless_unchanged(call: Call, page: Answer) -> Answer:
+    etag = page.headers["etag"] = f'W/"{hashlib.sha256(json.dumps(page.body).encode()).hexdigest()}"'
+    return Answer(304, headers={"etag": etag}) if call.headers.get("if-none-match") == etag else page
+
+
+ROUTES: Mapping[str, Callable[[Call], Answer]] = {
+    "GET /app/installations": installations,
+    "POST /app/installations/{installation_id}/access_tokens": make_token,
+    "GET /app/hook/deliveries": deliveries,
+    "POST /app/hook/deliveries/{delivery_id}/attempts": redeliver,
+    "GET /installation/repositories": reached,
+    f"GET {_REPO}/actions/runs": runs,
+    f"GET {_REPO}/actions/runs/{{run_id}}": run,
+    f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}": run,
+    f"GET {_REPO}/actions/runs/{{run_id}}/artifacts": artifacts,
+    f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}/jobs": jobs,
+    f"POST {_REPO}/actions/runs/{{run_id}}/rerun-failed-jobs": rerun,
+    f"GET {_REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}": archive,
+    f"POST {_REPO}/check-runs": make_check_run,
+    f"PATCH {_REPO}/check-runs/{{check_run_id}}": change_check_run,
+    f"GET {_REPO}/check-runs/{{check_run_id}}/annotations": annotations,
+    f"GET {_REPO}/commits/{{ref}}/check-runs": check_runs,
+    f"GET {_REPO}/commits/{{commit_sha}}/pulls": pulls,
+    f"GET {_REPO}/issues/{{issue_number}}/comments": comments,
+    f"POST {_REPO}/issues/{{issue_number}}/comments": make_comment,
+    f"PATCH {_REPO}/issues/comments/{{comment_id}}": change_comment,
+}
