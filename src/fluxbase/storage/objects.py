@@ -1,10 +1,8 @@
 """What can be done with objects. Each use case runs as the caller: the database's policies say what they may."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import asyncpg
 import structlog
@@ -14,16 +12,15 @@ from fluxbase.errors import (
     InsufficientStorageError,
     InvalidRequestError,
     NotAuthenticatedError,
-    PayloadTooLargeError,
     PermissionDeniedError,
-    UnsupportedMediaTypeError,
 )
 from fluxbase.storage import conditions as preconditions
 from fluxbase.storage import repository, sniffing
 from fluxbase.storage.blobs import NO_SPACE, BlobStore, new_key
 from fluxbase.storage.conditions import Conditions
+from fluxbase.storage.contents import take_in
 from fluxbase.storage.errors import BucketNotFoundError, ObjectExistsError
-from fluxbase.storage.model import Bucket, Content, StoredObject
+from fluxbase.storage.model import Content, StoredObject
 from fluxbase.storage.receiving import Incoming
 
 logger = structlog.get_logger(__name__)
@@ -31,27 +28,6 @@ logger = structlog.get_logger(__name__)
 # How long a blob outlives its object: whoever found the row a moment ago still gets its bytes.
 GRACE_SECONDS = 30
 _TRIES = 3
-
-
-@dataclass(slots=True)
-class _Measured:
-    """Chunks on their way into the store: counted, hashed, held to the limit."""
-
-    limit_bytes: int
-    size: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
-
-    async def watch(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        yield self._take(head)
-        async for chunk in rest:
-            yield self._take(chunk)
-
-    def _take(self, chunk: bytes) -> bytes:
-        self.size += len(chunk)
-        if self.size > self.limit_bytes:
-            raise PayloadTooLargeError(f"The object is larger than the {self.limit_bytes} bytes that its bucket takes.")
-        self.digest.update(chunk)
-        return chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +98,7 @@ class Objects:
             await repository.begin_blob(connection, key)
         try:
             await self._look_first(key, bucket_id, name, replace=replace, conditions=conditions)
-            content = await self._store(key, bucket, name, incoming)
+            content = await take_in(self.blobs, key, bucket, name, incoming, most_bytes=self.max_file_size)
             return await self._attach(bucket_id, name, content, replace=replace, conditions=conditions)
         except BaseException:
             await asyncio.shield(self._abandon(key))
@@ -138,17 +114,6 @@ class Objects:
                 await self._put(connection, bucket_id, name, trial, replace=replace, conditions=conditions)
             finally:
                 await transaction.rollback()
-
-    async def _store(self, key: str, bucket: Bucket, name: str, incoming: Incoming) -> Content:
-        await incoming.start()
-        chunks = incoming.chunks()
-        head = bytearray()
-        while len(head) < sniffing.HEAD_BYTES and (chunk := await anext(chunks, None)) is not None:
-            head += chunk
-        kind = _checked_type(bucket, incoming.content_type, name, bytes(head[: sniffing.HEAD_BYTES]))
-        measured = _Measured(min(self.max_file_size, bucket.max_file_size or self.max_file_size))
-        await self.blobs.write(key, measured.watch(bytes(head), chunks))
-        return Content(key, measured.size, kind, measured.digest.hexdigest(), incoming.metadata())
 
     async def _attach(
         self, bucket_id: str, name: str, content: Content, *, replace: bool, conditions: Conditions
@@ -212,20 +177,6 @@ class Objects:
         except OUTAGES as error:
             # The sweep finds it in a day; what the client is told is why the upload failed.
             logger.warning("blob left to the sweep", key=key, error=f"{type(error).__name__}: {error}")
-
-
-def _checked_type(bucket: Bucket, declared: str | None, name: str, head: bytes) -> str:
-    kind = sniffing.media_type(declared, name, head)
-    if bucket.allowed_mime_types is None:
-        return kind
-    if not sniffing.is_allowed(kind, bucket.allowed_mime_types):
-        raise UnsupportedMediaTypeError(
-            f"The bucket takes {', '.join(bucket.allowed_mime_types) or 'nothing'}, not {kind}."
-        )
-    seen = sniffing.contradicts(kind, head)
-    if seen is not None:
-        raise UnsupportedMediaTypeError(f"The content is said to be {kind}, but its first bytes are {seen}.")
-    return kind
 
 
 def checked_page(limit: int, offset: int, *, most: int) -> Mapping[str, int]:
