@@ -25,6 +25,7 @@ from .routes import ROUTES, Answer, Call, not_found, told
 from .sending import failed, response
 from .serving import serving
 from .state import APP_ID, WHEN, Asked, Repository, State
+from .truth import truth
 
 __all__ = ["APP_ID", "WHEN", "Asked", "FakeGitHub", "Fault", "Repository", "fake_github"]
 
@@ -45,6 +46,7 @@ class FakeGitHub(State):
     def __init__(self) -> None:
         super().__init__()
         self.faults = Faults()
+        self.truth = truth(tuple(ROUTES))
         self.violations: list[str] = []
 
     def fail(self, pattern: str, times: int | None = 1, **how: Any) -> None:
@@ -86,11 +88,27 @@ class FakeGitHub(State):
             if found := pattern.fullmatch(f"{request.method} {raw}"):
                 path = {name: unquote(value) for name, value in found.groupdict().items()}
                 call = Call(
-                    self, self.url + raw, path, dict(request.query_params), dict(request.headers),
-                    json.loads(content) if content else None,
+                    self, self.url + raw, path, dict(request.query_params), dict(request.headers), _read(content)
                 )  # fmt: skip
-                return self._within_budget(call, access.refused(call, request.url.path), ROUTES[operation])
-        return not_found()
+                return self._truly(operation, call, request.url.path)
+        return self._fiction([] if self.truth is None else [self.truth.unrouted(request.method, raw)]) or not_found()
+
+    def _truly(self, operation: str, call: Call, path: str) -> Answer:
+        if self.truth is None:
+            return self._let_in(operation, call, path)
+        wrong = self.truth.of_request(operation, call.path, call.query, call.body)
+        if refused := self._fiction(wrong):
+            return refused
+        answer = self._let_in(operation, call, path)
+        return self._fiction(self.truth.of_response(operation, answer.status, answer.body)) or answer
+
+    def _fiction(self, wrong: list[str]) -> Answer | None:
+        """It is kept for whoever opened the fake, and refused in words and a status that nobody tries again."""
+        self.violations += wrong
+        return told(422, "; ".join(wrong)) if wrong else None
+
+    def _let_in(self, operation: str, call: Call, path: str) -> Answer:
+        return self._within_budget(call, access.refused(call, path), ROUTES[operation])
 
     def _within_budget(self, call: Call, refused: Answer | None, route: Callable[[Call], Answer]) -> Answer:
         budget = self.budgets.get(call.installation)
@@ -104,9 +122,22 @@ class FakeGitHub(State):
         return answer
 
 
+def _read(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode(errors="replace")  # which no schema of GitHub's takes
+
+
 @asynccontextmanager
 async def fake_github(more: Callable[[FakeGitHub], Sequence[Route]] = lambda _: ()) -> AsyncIterator[FakeGitHub]:
-    """A GitHub with nothing in it, which answers `more` beside."""
+    """A GitHub with nothing in it, which answers `more` beside.
+
+    Raises:
+        AssertionError: At the end, when a request or an answer was not as GitHub describes it.
+    """
     fake = FakeGitHub()
     async with serving(fake.app(more(fake))) as fake.url, serving(fake.storage_app()) as fake.storage:
         yield fake
+    if fake.violations:
+        raise AssertionError("not as GitHub describes it:\n" + "\n".join(fake.violations))

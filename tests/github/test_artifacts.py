@@ -59,9 +59,9 @@ async def test_a_forks_branch_is_not_ours(fake: FakeGitHub, installation: Instal
 
 
 async def test_jobs_of_an_attempt(fake: FakeGitHub, installation: Installation, repository: Repository) -> None:
-    fake.add_job(repository, RUN, "linux", attempt=2, started_at=None)
+    fake.add_job(repository, RUN, "linux", attempt=2, status="in_progress", conclusion=None, completed_at=None)
     (job,) = await installation.jobs("acme", "shop", RUN, 2)
-    assert (job.name, job.labels, job.started_at) == ("linux", ("ubuntu-latest",), None)
+    assert (job.name, job.labels, job.completed_at) == ("linux", ("ubuntu-latest",), None)
     assert await installation.jobs("acme", "shop", RUN, 1) == []
 
 

@@ -67,6 +67,7 @@ async def test_open_pulls_have_the_commit_as_head(
     assert await poster.open_pulls(SHA) == []
 
 
-async def test_what_github_cannot_take_is_refused(poster: RepositoryPoster) -> None:
+async def test_what_github_cannot_take_is_refused(fake: FakeGitHub, poster: RepositoryPoster) -> None:
     with pytest.raises(GitHubRefusedError, match="422"):
         await poster.create_check_run(body(LINES[:51], name="FlakeGuard", head_sha=SHA))
+    assert "body.output.annotations" in fake.violations.pop()
