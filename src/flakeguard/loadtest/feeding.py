@@ -1,65 +1,60 @@
-"""Feeds runs: downloads each artifact over HTTP and has it accepted as an upload, which owes the work."""
+"""Feeds runs as a webhook does: the run is noted and `process-run` owed for it, in one transaction."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-import httpx
-
-from flakeguard.ingestion.accepting import accept
-from flakeguard.ingestion.meta import RunMeta
-from flakeguard.ingestion.receiving import UploadLimits, UploadReceiver
+from flakeguard.github.installations.repository import KnownRepository
+from flakeguard.github.webhooks.notices import Run
+from flakeguard.github.webhooks.owing import owe_run
+from flakeguard.github.webhooks.repository import note_run, set_run_state
+from flakeguard.loadtest.github import INSTALLATION_ID, sha_of
 from flakeguard.loadtest.model import Load
-from flakeguard.projects.model import Project, ProjectKey
 from fluxbase.db import load as load_queries
 from fluxbase.resources import Resources
 
 SQL = load_queries(__package__)
-_LIMITS = UploadLimits(1, 2**30, 2**30)
-_PART = b'--b\r\nContent-Disposition: form-data; name="junit"; filename="junit.zip"\r\n\r\n'
-_FEEDERS = 4
+_FEEDERS = 2
 
 
-async def make_project(resources: Resources) -> ProjectKey:
-    """A project to load, with a key."""
+async def make_repositories(resources: Resources, count: int, api_url: str) -> Sequence[KnownRepository]:
+    """Repositories of one installation that an organisation is bound to, each with a project of its own."""
     async with resources.database.transaction() as connection:
         organization = await connection.fetchval(SQL["make_organization"])
-        row = (await connection.fetch(SQL["make_project"], organization))[0]
-        key = await connection.fetchval(SQL["make_key"], row["id"])
-    project = Project(row["id"], organization, "load", "Load", "load", "main", row["created_at"])
-    return ProjectKey(key, "load", "fg_load", ("ingest:write",), project)
+        await connection.execute(SQL["make_installation"], INSTALLATION_ID, api_url, organization)
+        for number in range(1, count + 1):
+            name = f"repository-{number}"
+            await connection.execute(SQL["make_repository"], organization, name, number, INSTALLATION_ID)
+    return [
+        KnownRepository(number, INSTALLATION_ID, f"load/repository-{number}", "main", True, None, None)  # noqa: FBT003
+        for number in range(1, count + 1)
+    ]
 
 
-async def feed(resources: Resources, key: ProjectKey, address: str, load: Load, tell: Callable[[], object]) -> None:
-    """Feed the whole load, a few runs at once; `tell` is called after each."""
-    started, runs = time.monotonic(), iter(range(load.jobs))
+async def feed(
+    resources: Resources, repositories: Sequence[KnownRepository], load: Load, owed: Callable[[int], object]
+) -> None:
+    """Feed the whole load, in the runs' order; `owed` hears of each run just before it is owed."""
+    started, runs = time.monotonic(), iter(range(1, load.jobs + 1))
 
-    async def one_after_another(client: httpx.AsyncClient) -> None:
+    async def one_after_another() -> None:
         for run in runs:
             if load.per_minute:
-                await asyncio.sleep(started + 60 * run / load.per_minute - time.monotonic())
-            await _deliver(resources, key, client, run)
-            tell()
+                await asyncio.sleep(started + 60 * (run - 1) / load.per_minute - time.monotonic())
+            owed(run)
+            await _owe(resources, repositories[run % len(repositories)], run)
 
-    async with httpx.AsyncClient(base_url=address, trust_env=False) as client, asyncio.TaskGroup() as feeders:
+    async with asyncio.TaskGroup() as feeders:
         for _ in range(_FEEDERS):
-            feeders.create_task(one_after_another(client))
+            feeders.create_task(one_after_another())
 
 
-async def _deliver(resources: Resources, key: ProjectKey, client: httpx.AsyncClient, run: int) -> None:
-    receiver = UploadReceiver(b"b", _LIMITS)
-    try:
-        receiver.feed(_PART)
-        async with client.stream("GET", f"/artifacts/{run}.zip") as answer:
-            async for chunk in answer.raise_for_status().aiter_raw():
-                receiver.feed(chunk)
-        receiver.feed(b"\r\n--b--\r\n")
-        facts = {
-            "sha": f"{run:040x}", "branch": "main", "provider": "github", "repo_full_name": "load/test",
-            "github_run_id": run + 1, "started_at": datetime.now(UTC),
-        }  # fmt: skip
-        meta = RunMeta.model_validate(facts)
-        await accept(resources.database, key, meta, receiver.finish(), correlation_id=f"load-{run}")
-    finally:
-        receiver.close()
+async def _owe(resources: Resources, repository: KnownRepository, number: int) -> None:
+    run = Run(
+        number, 1, sha_of(number), "main", "push", (), "CI", number, None, "completed", "success", datetime.now(UTC)
+    )
+    async with resources.database.transaction() as connection:
+        await note_run(connection, repository.id, run)
+        await set_run_state(connection, repository.id, run, "owed")
+        await owe_run(connection, repository, run, priority="normal", cause=f"load-{number}")

@@ -8,23 +8,31 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flakeguard.loadtest.github import APP_ID, StandIn
 from flakeguard.loadtest.model import Load
 from fluxbase.resources import Addresses
 
 _STOP_SECONDS = 40
 _KIBIBYTE = 1024
+_CONFIGURES = ("FG_", "GITHUB_", "WORKER_", "POLLING_", "REDIS_", "ARTIFACT")  # what others set is not what is measured
+_TICKS = os.sysconf("SC_CLK_TCK")
+_USER, _SYSTEM, _OF_CHILDREN = 11, 12, (13, 14)  # fields of /proc/PID/stat after the name
 
 
 @contextmanager
-def worker(load: Load, addresses: Addresses, port: int, log: Path) -> Generator[int]:
+def worker(load: Load, addresses: Addresses, github: StandIn, port: int, log: Path) -> Generator[int]:
     """A worker for the block; yields its process id. It writes its log to `log`."""
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith(_CONFIGURES)},
         "FG_DATABASE_DSN": addresses.runtime_dsn,
         "FG_DATABASE_OWNER_DSN": addresses.owner_dsn or "",
         "REDIS_URL": addresses.redis_url,
         "FG_JWT_SECRET": addresses.secret,
         "FG_ENV": "dev",
+        "GITHUB_API_URL": github.address,
+        "GITHUB_APP_ID": str(APP_ID),
+        "GITHUB_PRIVATE_KEY": github.private_key,
+        "NO_PROXY": "127.0.0.1",
     }
     environment.pop("NODE_ENV", None)
     told = {
@@ -69,3 +77,26 @@ def _resident(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) * _KIBIBYTE for line in lines if line.startswith("VmRSS:"))
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process, its children and those that have ended took. 0 without /proc."""
+    return sum(_spent(one) for one in _family(pid))
+
+
+def parent_of(pid: int) -> int:
+    """The process that started it; 0 without /proc."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _spent(pid: int) -> float:
+    fields = _stat(pid)
+    return sum(int(fields[place]) for place in (_USER, _SYSTEM, *_OF_CHILDREN)) / _TICKS if fields else 0.0
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return []

@@ -1,18 +1,20 @@
 """Run a load and measure it."""
 
 import asyncio
+import resource
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from flakeguard.loadtest.artifacts import serving
-from flakeguard.loadtest.feeding import SQL, feed, make_project
+from flakeguard.loadtest.feeding import SQL, feed, make_repositories
+from flakeguard.loadtest.github import standing_in
 from flakeguard.loadtest.model import Load, Measured
-from flakeguard.loadtest.processes import memory_of, worker
+from flakeguard.loadtest.processes import cpu_of, memory_of, parent_of, worker
 from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
 from fluxbase.embedded import Home, join_servers
@@ -46,26 +48,58 @@ def own_servers() -> Generator[tuple[Addresses, Path]]:
 
 
 async def full_jobs(load: Load, addresses: Addresses, folder: Path, tell: Tell) -> Measured:
-    """Artifacts downloaded, accepted, parsed, stored, judged; `tell` is given how many have ended.
+    """Runs fetched from the stand-in, accepted, parsed, stored, judged and told of; `tell` is given how many are done.
 
     Raises:
         StuckError: The worker did not start, or stopped working.
     """
-    port = port_or_next("127.0.0.1", _FIRST_PORT)
-    log = folder / "worker.log"
-    async with open_resources(addresses, application_name="flakeguard-loadtest") as resources:
-        with worker(load, addresses, port, log) as pid:
+    port, log = port_or_next("127.0.0.1", _FIRST_PORT), folder / "worker.log"
+    async with (
+        open_resources(addresses, application_name="flakeguard-loadtest") as resources,
+        standing_in(load.cases) as github,
+    ):
+        with worker(load, addresses, github, port, log) as pid:
             await _started(port, log)
-            key = await make_project(resources)
-            started = time.perf_counter()
-            async with serving(load.cases) as address:
-                feeding = asyncio.create_task(feed(resources, key, address, load, lambda: None))
-                peak, failed = await _watch(resources, load, pid, tell, log)
-                await feeding
-            seconds = time.perf_counter() - started
-        async with resources.database.transaction() as connection:
-            latencies = [row["seconds"] for row in await connection.fetch(SQL["latencies"])]
-    return Measured(load.jobs, len(latencies), failed, seconds, latencies, peak)
+            repositories = await make_repositories(resources, load.repositories, github.address)
+            before, owed = await _cpu(resources, pid), dict[int, float]()
+            feeding = asyncio.create_task(
+                feed(resources, repositories, load, lambda run: owed.__setitem__(run, time.time()))
+            )
+            peak, failed = await _watch(resources, load, pid, tell, log)
+            await feeding
+            after = await _cpu(resources, pid)
+        return await _measured(
+            resources, load, owed, peak, failed, {part: after[part] - before[part] for part in after}
+        )
+
+
+async def _cpu(resources: Resources, worker_pid: int) -> Mapping[str, float]:
+    """Processor time so far: of the worker, of both servers, and of this process, which feeds and plays GitHub."""
+    async with resources.database.transaction() as connection:
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
+    redis: Mapping[str, Any] = await resources.redis.info("cpu")  # pyright: ignore[reportUnknownMemberType]
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "worker": cpu_of(worker_pid),
+        "postgresql": cpu_of(parent_of(backend)),
+        "redis": float(redis["used_cpu_user"]) + float(redis["used_cpu_sys"]),
+        "loadtest": own.ru_utime + own.ru_stime,
+    }
+
+
+async def _measured(
+    resources: Resources, load: Load, owed: Mapping[int, float], peak: int, failed: int, cpu: Mapping[str, float]
+) -> Measured:
+    async with resources.database.transaction() as connection:
+        ends = await connection.fetch(SQL["ends"])
+        stored = await connection.fetchval(SQL["stored"])
+        verdicts = {row["verdict"]: row["tests"] for row in await connection.fetch(SQL["verdicts"])}
+    began = min(owed.values())
+    return Measured(
+        load.jobs, len(ends), failed, max((row["published"] for row in ends), default=began) - began,
+        [row["published"] - owed[row["run"]] for row in ends], peak,
+        max((row["analyzed"] for row in ends), default=began) - began, cpu, stored, verdicts,
+    )  # fmt: skip
 
 
 def tail(log: Path) -> str:

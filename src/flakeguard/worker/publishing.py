@@ -44,6 +44,7 @@ class Publisher:
     """One BullMQ queue object for each public queue, on one pooled client."""
 
     def __init__(self, redis: Redis, kept: Kept | None = None) -> None:
+        self._redis = redis
         self._kept = kept or Kept()
         self._queues = {name: Queue(bullmq_name(name), {"connection": redis, "prefix": PREFIX}) for name in QUEUES}
 
@@ -62,7 +63,7 @@ class Publisher:
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
-        if await self._queues[queue].getJobState(job_id) in _ENDED:
+        if await self._is_known(queue, job_id) and await self._queues[queue].getJobState(job_id) in _ENDED:
             await self.forget(queue, job_id)
         options = {
             "jobId": job_id,
@@ -73,3 +74,7 @@ class Publisher:
         if number := PRIORITIES[priority]:
             options["priority"] = number
         await self._queues[queue].add(name, data, options)
+
+    async def _is_known(self, queue: str, job_id: str) -> bool:
+        # Nearly none is, and BullMQ's script that finds a job's state costs as much as adding it.
+        return bool(await self._redis.exists(f"{PREFIX}:{bullmq_name(queue)}:{job_id}"))
