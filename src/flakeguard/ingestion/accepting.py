@@ -11,6 +11,7 @@ from flakeguard.errors import InvalidMetaError, InvalidReportsError
 from flakeguard.ingestion.meta import RunMeta
 from flakeguard.ingestion.receiving import Received
 from flakeguard.projects.model import ProjectKey
+from flakeguard.worker.jobs import Priority
 from flakeguard.worker.outbox import owe, revive
 from flakeguard.worker.queues import INGEST
 from fluxbase.db import Connection, Database, load
@@ -96,10 +97,12 @@ async def accept_for(
     received: Received,
     *,
     correlation_id: str,
+    priority: Priority | None = None,
 ) -> UUID:
     """Store the upload and what is owed for it; the same contents for the same run again are the same ingestion.
 
-    One that was given up is tried again when it is sent again. `api_key_id` is None when no key sent it.
+    One that was given up is tried again when it is sent again. `api_key_id` is None when no key sent it. `priority` is
+    that of its job.
     """
     contents = received.contents_digest()
     idempotency_key = hashlib.sha256(meta.run_key(contents) + contents).digest()
@@ -125,6 +128,7 @@ async def accept_for(
         job_id=f"upload-{ingestion_id}",
         data={"ingestionId": str(ingestion_id), "correlationId": correlation_id},
         correlation_id=correlation_id,
+        priority=priority,
     )
     return ingestion_id
 

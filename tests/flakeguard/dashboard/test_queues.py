@@ -57,6 +57,9 @@ async def test_failures_are_shown_with_their_cause_and_retried(
     page = (await client.get("/queues", headers=operator.as_browser)).text
     assert "the &lt;ZIP&gt; is half" in page
     assert "a stack" in page
+    live = await client.get("/queues", headers=operator.as_browser | {"HX-Request": "true", "HX-Target": "live"})
+    assert 'value="broken"' in live.text
+    assert page.count('action="/queues/discard"') == page.count("<dialog") == 1  # a question first
     fields = form(resources, operator, queue="runs:ingest", job="broken")
     refused = await client.post("/queues/retry", data={**fields, "csrf_token": "x"}, headers=operator.as_browser)
     assert refused.status_code == 403

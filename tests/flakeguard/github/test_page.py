@@ -32,6 +32,10 @@ async def test_it_shows_installations_repositories_and_deliveries(client, tenant
     states = dict(re.findall(r'id="delivery-(g-\d)".*?badge v-(\w+)', page, re.DOTALL))
     assert states == {"g-1": "stable", "g-2": "broken", "g-3": "recovering"}
     assert "no artifact &lt;b&gt;was&lt;/b&gt; left" in page
+    # The page asks for this part of itself as long as something is under way.
+    live = await client.get(PAGE, headers=tenant.as_browser | {"HX-Request": "true", "HX-Target": "live"})
+    assert live.status_code == 200
+    assert live.text.count('id="delivery-g-') == 3
 
 
 async def test_an_empty_page_says_what_to_do(client, tenant):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from flakeguard.github.publishing.processing import AnalyzeRunData
 from flakeguard.worker.outbox import settle
 
 from .conftest import (
@@ -243,6 +244,20 @@ async def test_rerequested_checks_are_published_anew(bound, deliver, owner) -> N
     assert (await deliver("check_suite", suite)).json()["state"] == "received"
     (job,) = await owed(owner)
     assert (job["queue"], job["name"]) == ("runs:analyze", "analyze-run")
+
+
+async def test_a_rerequested_check_of_uploads_alone_is_answered(bound, deliver, owner) -> None:
+    check = {"action": "rerequested", "check_run": {"id": 3, "head_sha": SHA, "app": {"id": 29310}},
+             "installation": {"id": INSTALLATION}, "repository": repository()}  # fmt: skip
+    assert (await deliver("check_run", check)).json()["state"] == "ignored"
+    await owner.execute(
+        "INSERT INTO github_check_runs (repository_id, head_sha, check_run_id) VALUES ($1, $2, 3)", REPOSITORY, SHA
+    )
+    assert (await deliver("check_run", check)).json()["state"] == "received"
+    (job,) = await owed(owner)
+    assert (job["queue"], job["name"]) == ("runs:analyze", "analyze-run")
+    wanted = AnalyzeRunData.of(job["name"], json.loads(job["data"]))
+    assert (wanted.head_sha, wanted.force_recompute) == (SHA, True)
 
 
 async def test_nothing_is_kept_while_postgresql_is_away(app, deliver, monkeypatch) -> None:

@@ -233,8 +233,9 @@ async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Map
 
 
 async def _accept(connection: Connection, fetch: _Fetch, meta: RunMeta, received: Received) -> UUID:
+    # What is fetched is read before more is fetched: behind a thousand runs that wait, nobody would see any result.
     ingestion_id = await accept_for(
-        connection, fetch.project_id, None, meta, received, correlation_id=fetch.correlation_id
+        connection, fetch.project_id, None, meta, received, correlation_id=fetch.correlation_id, priority="critical"
     )
     await connection.execute(_SQL["link"], *fetch.key, ingestion_id)
     return ingestion_id

@@ -56,6 +56,9 @@ async def analyze_run(
 ) -> Mapping[str, Any]:
     """What Bull Board shows of it. `afresh` says that the job was begun before; `tell` hears of what was judged.
 
+    What is judged again is also said again, changed or not: GitHub takes back the conclusion of checks that somebody
+    asks for anew, and waits.
+
     Raises:
         InvalidJobError: The data are not the document's.
         flakeguard.github.errors: GitHub is away, limits us, or refuses.
@@ -73,7 +76,7 @@ async def analyze_run(
         judged = await rejudge(database, repository_id, wanted.workflow_run_id, config=config, now=now(), tell=tell)
     said = await publish(
         database, publishing.poster_for, repository_id, sha,
-        job_id=job_id, afresh=afresh, manner=publishing.manner, config=config, now=now,
+        job_id=job_id, afresh=afresh or wanted.force_recompute, manner=publishing.manner, config=config, now=now,
     )  # fmt: skip
     return {
         "testsAnalyzed": judged,

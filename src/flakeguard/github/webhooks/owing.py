@@ -59,6 +59,22 @@ async def owe_analysis(connection: Connection, repository: KnownRepository, run:
     return job_id
 
 
+async def owe_answer(connection: Connection, repository: KnownRepository, head_sha: str, *, cause: str) -> str:
+    """Owe a commit's publication anew, where no workflow run was told of and results came by upload; the job's id."""
+    job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}"
+    data: dict[str, Any] = {
+        "repository": _named(repository).model_dump(by_alias=True) | {"repositoryId": repository.id},
+        "headSha": head_sha,
+        "forceRecompute": True,
+        "correlationId": cause,
+    }
+    await owe(
+        connection, queue=ANALYZE, name=ANALYZE_RUN, job_id=job_id, data=data, correlation_id=cause,
+        priority=_SOMEBODY_WAITS,
+    )  # fmt: skip
+    return job_id
+
+
 async def owe_action(
     connection: Connection, repository: KnownRepository, action: ActionRequested, *, cause: str
 ) -> str:

@@ -70,6 +70,9 @@ SELECT DISTINCT ON (workflow_run_id) workflow_run_id, run_attempt, conclusion
 FROM github_runs WHERE repository_id = $1 AND head_sha = $2 AND state IS NOT NULL
 ORDER BY workflow_run_id, run_attempt DESC
 
+-- name: has_check_run
+SELECT EXISTS (SELECT 1 FROM github_check_runs WHERE repository_id = $1 AND head_sha = $2)
+
 -- name: put_pull
 INSERT INTO github_pulls AS old (repository_id, pr_number, head_sha, open, updated_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (repository_id, pr_number) DO UPDATE

@@ -156,6 +156,11 @@ async def runs_of_commit(connection: Connection, repository_id: int, head_sha: s
     return [KnownRun(**row) for row in rows]
 
 
+async def has_check_run(connection: Connection, repository_id: int, head_sha: str) -> bool:
+    """Whether we made a check run of a commit: also of one whose results came by upload alone."""
+    return await connection.fetchval(SQL["has_check_run"], repository_id, head_sha)
+
+
 async def put_pull(connection: Connection, repository_id: int, pull: PullTold) -> None:
     """Keep a pull request's head; runs of that commit learn its number."""
     await connection.execute(SQL["put_pull"], repository_id, pull.number, pull.head_sha, pull.open, pull.updated_at)

@@ -115,7 +115,7 @@ async def _analysis(job: Work, notice: AnalysisWanted) -> Outcome:
     if _is_anothers(job.app, notice.app_id):
         return ignored("the checks are another App's")
     runs = await repository.runs_of_commit(job.connection, job.repository.id, notice.head_sha)
-    if not runs:
-        return ignored("no run of this commit is known")
     jobs = [await owing.owe_analysis(job.connection, job.repository, run, cause=job.occasion.guid) for run in runs]
-    return Outcome("received", jobs[-1])
+    if not jobs and await repository.has_check_run(job.connection, job.repository.id, notice.head_sha):
+        jobs = [await owing.owe_answer(job.connection, job.repository, notice.head_sha, cause=job.occasion.guid)]
+    return Outcome("received", jobs[-1]) if jobs else ignored("nothing of this commit is known")

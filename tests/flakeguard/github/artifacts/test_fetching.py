@@ -77,6 +77,8 @@ async def test_a_run_becomes_attempts_and_owes_its_publication(resources: Resour
     told = await fetch(resources, AtHand(artifacts_told={"junit": JUNIT, "dist": b"x"}))
     assert told["state"] == "stored"
     assert told["passedOver"] == ["dist: not named like test results"]
+    owed = await rows(resources, "SELECT priority FROM outbox WHERE name = 'process-upload'")
+    assert owed == [("critical",)]  # before more runs are fetched
     await carry_out(resources)
     (run,) = await rows(
         resources, "SELECT repository, external_run_id, run_attempt, job, variant, tests, failed FROM test_runs"

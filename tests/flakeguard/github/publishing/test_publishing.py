@@ -320,6 +320,10 @@ async def test_the_documents_job_finds_its_commit_and_judges_again(place: Place)
     said = await analyze(place, job | {"forceRecompute": True, "analysisConfig": {"lookbackDays": 7}})
     assert said == {"testsAnalyzed": 2, "conclusion": "neutral", "checkRunSent": True, "commentsSent": 0}
     assert await place.owner.fetch("SELECT lifetime_runs, lifetime_failures FROM flake_stats ORDER BY 1, 2") == before
+    # Nothing has changed, and who asked for the check anew is answered all the same: GitHub took back its conclusion.
+    assert (await analyze(place, job))["checkRunSent"] is False
+    assert (await analyze(place, job | {"forceRecompute": True}))["checkRunSent"] is True
+    assert len(place.paper.check_runs) == 1
     # A run that came as an artifact is of the commit that GitHub names, whatever its results say.
     assert (await owed(place, ingestion_id))["data"]["headSha"] == SHA
 
