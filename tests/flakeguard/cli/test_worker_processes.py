@@ -67,7 +67,7 @@ def supervised(addresses: Addresses, tmp_path: Path) -> Iterator[Supervised]:
             process.wait(SHUTDOWN_SECONDS + 15)
 
 
-async def until(what: str, holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(what: str, holds: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not await holds():
         if time.monotonic() > deadline:

@@ -28,6 +28,7 @@ from fluxbase.embedded.ports import free_port
 from fluxbase.embedded.valkey import wheel_program
 from fluxbase.errors import RateLimitError
 from fluxbase.monitoring.metrics import Metrics
+from fluxbase.ratelimit import limiter as limiting
 from fluxbase.ratelimit.bucket import TokenBucket
 from fluxbase.ratelimit.limiter import RateLimiter
 from fluxbase.realtime.bus import Bus
@@ -139,7 +140,8 @@ async def test_what_is_owed_gets_onto_a_cluster_and_is_done(
                 await asyncio.sleep(0.05)
 
 
-async def test_limits_and_buckets_count_on_a_cluster(on_cluster: Resources) -> None:
+async def test_limits_and_buckets_count_on_a_cluster(on_cluster: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiting, "_PATIENCE_SECONDS", 20)  # a busy machine is no Redis that is away, which lets all in
     limiter = RateLimiter(on_cluster.redis, "here", Metrics())
     for subject in ("ada", "bob", "eve"):
         await limiter.check("signin", subject, per_minute=1)
