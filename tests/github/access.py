@@ -13,7 +13,7 @@ def refused(call: Call, path: str) -> Answer | None:
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or call.headers.get("x-github-api-version") != "2022-11-28":
         return told(401, "Requires authentication")
-    if path.startswith("/app/"):
+    if path == "/app" or path.startswith("/app/"):
         return _refused_app(call, token)
     if token not in call.state.tokens:
         return told(401, "Bad credentials")

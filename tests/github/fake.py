@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from . import access
 from .faults import Fault, Faults
-from .routes import ROUTES, Answer, Call, not_found, told
+from .routes import ROUTES, Answer, Call, Handler, not_found, told
 from .sending import failed, response
 from .serving import serving
 from .state import APP_ID, WHEN, Asked, Repository, State
@@ -90,16 +90,16 @@ class FakeGitHub(State):
                 call = Call(
                     self, self.url + raw, path, dict(request.query_params), dict(request.headers), _read(content)
                 )  # fmt: skip
-                return self._truly(operation, call, request.url.path)
+                return await self._truly(operation, call, request.url.path)
         return self._fiction([] if self.truth is None else [self.truth.unrouted(request.method, raw)]) or not_found()
 
-    def _truly(self, operation: str, call: Call, path: str) -> Answer:
+    async def _truly(self, operation: str, call: Call, path: str) -> Answer:
         if self.truth is None:
-            return self._let_in(operation, call, path)
+            return await self._let_in(operation, call, path)
         wrong = self.truth.of_request(operation, call.path, call.query, call.body)
         if refused := self._fiction(wrong):
             return refused
-        answer = self._let_in(operation, call, path)
+        answer = await self._let_in(operation, call, path)
         return self._fiction(self.truth.of_response(operation, answer.status, answer.body)) or answer
 
     def _fiction(self, wrong: list[str]) -> Answer | None:
@@ -107,19 +107,24 @@ class FakeGitHub(State):
         self.violations += wrong
         return told(422, "; ".join(wrong)) if wrong else None
 
-    def _let_in(self, operation: str, call: Call, path: str) -> Answer:
-        return self._within_budget(call, access.refused(call, path), ROUTES[operation])
+    async def _let_in(self, operation: str, call: Call, path: str) -> Answer:
+        return await self._within_budget(call, access.refused(call, path), ROUTES[operation])
 
-    def _within_budget(self, call: Call, refused: Answer | None, route: Callable[[Call], Answer]) -> Answer:
+    async def _within_budget(self, call: Call, refused: Answer | None, route: Handler) -> Answer:
         budget = self.budgets.get(call.installation)
         if budget is None:
-            return refused or route(call)
+            return refused or await _of(route, call)
         if refused is None and not budget.spend():
             refused = told(403, "API rate limit exceeded.")
-        answer = refused or route(call)
+        answer = refused or await _of(route, call)
         budget.remaining += answer.status == 304  # which costs nothing
         answer.headers |= budget.headers()
         return answer
+
+
+async def _of(route: Handler, call: Call) -> Answer:
+    answer = route(call)
+    return answer if isinstance(answer, Answer) else await answer
 
 
 def _read(content: bytes) -> Any:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from . import shapes
 from .state import APP_ID, Repository, State
@@ -66,12 +67,30 @@ def installations(call: Call) -> Answer:
     return _page(call, [shapes.installation(call.state, number) for number in sorted(call.state.installations)], None)
 
 
+def app(call: Call) -> Answer:
+    counted = {"installations_count": len(call.state.installations), "client_id": "Iv1.client"}
+    return Answer(body=shapes.app(call.state.url, APP_ID) | counted)
+
+
 def deliveries(call: Call) -> Answer:
-    return _page(call, [shapes.delivery(one) for one in reversed(call.state.deliveries)], None)
+    size, cursor = int(call.query.get("per_page", 30)), call.query.get("cursor")
+    failures = call.query.get("status") == "failure"
+    held = [
+        one for one in reversed(call.state.deliveries)
+        if (cursor is None or one["id"] < int(cursor)) and not (failures and one["status_code"] < 400)
+    ]  # fmt: skip
+    answer = Answer(body=held[:size])
+    if len(held) > size:
+        _link_next(call, answer, cursor=held[size - 1]["id"])
+    return answer
 
 
-def redeliver(call: Call) -> Answer:
-    call.state.redelivered.append(call.number("delivery_id"))
+async def redeliver(call: Call) -> Answer:
+    found = next((one for one in call.state.deliveries if one["id"] == call.number("delivery_id")), None)
+    if found is None:
+        return not_found()
+    status = 502 if call.state.hand_over is None else await call.state.hand_over(found)
+    call.state.add_delivery(found["guid"], found["event"], status, redelivery=True)
     return Answer(202, {})
 
 
@@ -189,9 +208,12 @@ def _page(call: Call, entries: Sequence[Any], key: str | None) -> Answer:
     shown = entries[(page - 1) * size : page * size]
     answer = Answer(body=shown if key is None else {"total_count": len(entries), key: shown})
     if page * size < len(entries):
-        more = "&".join(f"{name}={value}" for name, value in {**call.query, "page": page + 1}.items())
-        answer.headers["link"] = f'<{call.url}?{more}>; rel="next"'
+        _link_next(call, answer, page=page + 1)
     return answer
+
+
+def _link_next(call: Call, answer: Answer, **more: int) -> None:
+    answer.headers["link"] = f'<{call.url}?{urlencode({**call.query, **more})}>; rel="next"'
 
 
 def _unless_unchanged(call: Call, page: Answer) -> Answer:
@@ -199,7 +221,10 @@ def _unless_unchanged(call: Call, page: Answer) -> Answer:
     return Answer(304, headers={"etag": etag}) if call.headers.get("if-none-match") == etag else page
 
 
-ROUTES: Mapping[str, Callable[[Call], Answer]] = {
+type Handler = Callable[[Call], Answer | Awaitable[Answer]]
+
+ROUTES: Mapping[str, Handler] = {
+    "GET /app": app,
     "GET /app/installations": installations,
     "POST /app/installations/{installation_id}/access_tokens": make_token,
     "GET /app/hook/deliveries": deliveries,

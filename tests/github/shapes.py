@@ -82,16 +82,8 @@ def installation(state: State, number: int) -> Json:
         "events": ["workflow_run"], "single_file_name": None, "created_at": WHEN, "updated_at": WHEN,
         "access_tokens_url": f"{state.url}/app/installations/{number}/access_tokens",
         "repositories_url": f"{state.url}/installation/repositories", "html_url": f"{state.url}/installations/{number}",
-        "suspended_at": None, "suspended_by": None,
+        "suspended_at": state.suspended.get(number), "suspended_by": None,
     }  # fmt: skip
-
-
-def delivery(told: Told) -> Json:
-    return {
-        "guid": f"guid-{told['id']}", "delivered_at": WHEN, "redelivery": False, "duration": 0.1, "status": "OK",
-        "status_code": 202, "event": "workflow_run", "action": "completed", "installation_id": 4711,
-        "repository_id": 815,
-    } | dict(told)  # fmt: skip
 
 
 def run(url: str, of: Repository, told: Told) -> Json:

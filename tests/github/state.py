@@ -6,8 +6,9 @@ Entries are as short as a test likes: `shapes` completes them to GitHub's when t
 import functools
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -86,8 +87,9 @@ class State:
         self.tokens: dict[str, int] = {}
         self.token_lasts = timedelta(hours=1)
         self.budgets: dict[int, Budget] = {}
+        self.suspended: dict[int, str] = {}
         self.deliveries: list[dict[str, Any]] = []
-        self.redelivered: list[int] = []
+        self.hand_over: Callable[[dict[str, Any]], Awaitable[int]] | None = None
         self.asked: list[Asked] = []
         self._ids = count(1)
 
@@ -132,6 +134,20 @@ class State:
 
     def add_pull(self, repository: Repository, number: int, sha: str, state: str = "open") -> None:
         repository.pulls.append({"number": number, "state": state, "head": {"sha": sha}})
+
+    def add_delivery(self, guid: str, event: str = "workflow_run", status_code: int = 502, **told: Any) -> int:
+        """An attempt to hand a delivery over; later ones are newer.
+
+        `hand_over` is called with it when it is asked for again, and says what we answered.
+        """
+        number = self.next_id()
+        self.deliveries.append({
+            "id": number, "guid": guid, "delivered_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "redelivery": False, "duration": 0.27, "status": "OK" if status_code < 400 else "failed to connect",
+            "status_code": status_code, "event": event, "action": "completed", "installation_id": 4711,
+            "repository_id": 815, "throttled_at": None,
+        } | told)  # fmt: skip
+        return number
 
     def limit(self, installation: int, remaining: int, *, limit: int = 5000, seconds: int = 1800) -> None:
         """From now on the installation has so many calls left, until then."""

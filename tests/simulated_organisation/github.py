@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from ..github import webhooks
 from ..github.fake import FakeGitHub, Repository, fake_github
 from .history import Attempt, artifact_of
 
@@ -57,20 +58,13 @@ class Organisation:
     def tell(self, client: httpx.Client, attempt: Attempt) -> int:
         """Deliver the end of the attempt, as often as the history says; how many deliveries were taken."""
         repository = self.repositories[attempt.repository]
-        payload = {
-            "action": "completed", "workflow_run": repository.runs[attempt.run_id],
-            "repository": repository.as_json(), "installation": {"id": INSTALLATION},
-        }  # fmt: skip
+        payload = webhooks.workflow_run(self.fake, repository, attempt.run_id)
         guid = f"delivery-{next(self._guids)}"
         return sum(self.deliver(client, "workflow_run", payload, guid) for _ in range(attempt.told))
 
     def install(self, client: httpx.Client) -> None:
         """Deliver that the App is installed."""
-        payload = {
-            "action": "created", "installation": self.fake.installation_json(INSTALLATION),
-            "repositories": [one.as_json() for one in self.repositories.values()],
-        }  # fmt: skip
-        self.deliver(client, "installation", payload, "installed")
+        self.deliver(client, "installation", webhooks.installation(self.fake, INSTALLATION), "installed")
 
     def deliver(self, client: httpx.Client, event: str, payload: dict[str, Any], guid: str) -> bool:
         """As GitHub delivers; it insists on 202."""
