@@ -3,7 +3,7 @@
 import jwt
 
 from .routes import Answer, Call, not_found, told
-from .state import APP_ID
+from .state import APP_ID, PERSON_TOKEN
 
 _LONGEST_SECONDS = 660
 
@@ -15,6 +15,8 @@ def refused(call: Call, path: str) -> Answer | None:
         return told(401, "Requires authentication")
     if path == "/app" or path.startswith("/app/"):
         return _refused_app(call, token)
+    if path == "/user" or path.startswith("/user/"):
+        return None if token == PERSON_TOKEN else told(401, "Bad credentials")
     if token not in call.state.tokens:
         return told(401, "Bad credentials")
     call.installation = call.state.tokens[token]

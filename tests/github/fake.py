@@ -24,7 +24,7 @@ from .faults import Fault, Faults
 from .routes import ROUTES, Answer, Call, Handler, not_found, told
 from .sending import failed, response
 from .serving import serving
-from .state import APP_ID, WHEN, Asked, Repository, State
+from .state import APP_ID, PERSON_TOKEN, WHEN, Asked, Repository, State
 from .truth import truth
 
 __all__ = ["APP_ID", "WHEN", "Asked", "FakeGitHub", "Fault", "Repository", "fake_github"]
@@ -38,6 +38,13 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 _PATTERNS = {operation: _pattern(operation) for operation in ROUTES}
+
+
+async def _sign_in(_: Request) -> Response:
+    return response(Answer(body={"access_token": PERSON_TOKEN, "token_type": "bearer", "scope": ""}))
+
+
+_SIGNING_IN = Route("/login/oauth/access_token", _sign_in, methods=["POST"])  # the site's, which no description covers
 
 
 class FakeGitHub(State):
@@ -54,7 +61,7 @@ class FakeGitHub(State):
         self.faults.on(pattern, Fault(**how), times)
 
     def app(self, more: Sequence[Route] = ()) -> Starlette:
-        return Starlette(routes=[*more, Route("/{path:path}", self._api, methods=METHODS)])
+        return Starlette(routes=[*more, _SIGNING_IN, Route("/{path:path}", self._api, methods=METHODS)])
 
     def storage_app(self) -> Starlette:
         return Starlette(routes=[Route("/{repository:int}/{artifact:int}", self._storage)])

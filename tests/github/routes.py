@@ -99,6 +99,19 @@ def reached(call: Call) -> Answer:
     return _page(call, [shapes.repository(call.state.url, one) for one in held], "repositories")
 
 
+def person(call: Call) -> Answer:
+    return Answer(body=shapes.person(call.state.url))
+
+
+def persons_installations(call: Call) -> Answer:
+    held = sorted(call.state.installations)
+    return _page(call, [shapes.installation(call.state, number) for number in held], "installations")
+
+
+def membership(call: Call) -> Answer:
+    return Answer(body=shapes.membership(call.state.url, call.path["org"]))
+
+
 def runs(call: Call) -> Answer:
     since = call.query.get("created", "").removeprefix(">=")
     status = call.query.get("status")
@@ -230,6 +243,9 @@ ROUTES: Mapping[str, Handler] = {
     "GET /app/hook/deliveries": deliveries,
     "POST /app/hook/deliveries/{delivery_id}/attempts": redeliver,
     "GET /installation/repositories": reached,
+    "GET /user": person,
+    "GET /user/installations": persons_installations,
+    "GET /user/memberships/orgs/{org}": membership,
     f"GET {_REPO}/actions/runs": runs,
     f"GET {_REPO}/actions/runs/{{run_id}}": run,
     f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}": run,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .state import APP_ID, WHEN, Repository, State
+from .state import ACCOUNT, APP_ID, WHEN, Repository, State
 
 type Told = Mapping[str, Any]
 type Json = dict[str, Any]
@@ -35,8 +35,28 @@ def _urls(base: str, names: Sequence[str]) -> Json:
 def user(url: str, login: str, kind: str = "Organization") -> Json:
     base = f"{url}/users/{login}"
     return {
-        "login": login, "id": 99, "node_id": "U_99", "avatar_url": f"{base}.png", "gravatar_id": "", "url": base,
+        "login": login, "id": ACCOUNT, "node_id": "U_99", "avatar_url": f"{base}.png", "gravatar_id": "", "url": base,
         "html_url": base, "type": kind, "site_admin": False, **_urls(base, _OF_USERS),
+    }  # fmt: skip
+
+
+def person(url: str) -> Json:
+    return user(url, "ada", "User") | {
+        "id": 7, "name": "Ada", "company": None, "blog": None, "location": None, "email": None, "hireable": None,
+        "bio": None, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0, "created_at": WHEN,
+        "updated_at": WHEN,
+    }  # fmt: skip
+
+
+def membership(url: str, org: str) -> Json:
+    base = f"{url}/orgs/{org}"
+    names = ("repos", "events", "hooks", "issues", "members", "public_members", "avatar")
+    return {
+        "url": f"{base}/memberships/ada", "state": "active", "role": "admin", "organization_url": base,
+        "user": user(url, "ada", "User") | {"id": 7},
+        "organization": {
+            "login": org, "id": ACCOUNT, "node_id": "O_99", "url": base, "description": None, **_urls(base, names),
+        },
     }  # fmt: skip
 
 
@@ -77,7 +97,7 @@ def installation(state: State, number: int) -> Json:
     owned = [one.full_name for one in state.repositories.values() if one.installation_id == number]
     login = owned[0].partition("/")[0] if owned else "acme"
     return {
-        "id": number, "account": user(state.url, login), "app_id": APP_ID, "app_slug": "flakeguard", "target_id": 99,
+        "id": number, "account": user(state.url, login), "app_id": APP_ID, "app_slug": "flakeguard", "target_id": ACCOUNT,
         "target_type": "Organization", "repository_selection": "all", "permissions": {"checks": "write"},
         "events": ["workflow_run"], "single_file_name": None, "created_at": WHEN, "updated_at": WHEN,
         "access_tokens_url": f"{state.url}/app/installations/{number}/access_tokens",

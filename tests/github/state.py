@@ -15,7 +15,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-APP_ID = 29310
+APP_ID, ACCOUNT = 29310, 99
+PERSON_TOKEN = "ghu_person"  # of somebody who administers every account that has installed the App
 WHEN = "2026-11-25T10:00:00Z"
 
 
