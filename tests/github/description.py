@@ -15,10 +15,14 @@ from typing import Any
 from .npm import package
 
 OPENAPI = ("@octokit/openapi", "23.0.2")
-_FORM = 3  # of what is kept: another number when this module makes other schemas
+_FORM = 4  # of what is kept: another number when this module makes other schemas
 _NO_CONSTRAINTS = {"description", "example", "examples", "title", "externalDocs", "default", "deprecated", "readOnly"}
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _ALSO_NULL = {"workflow-run": "head_repository"}  # a fork that was deleted: GitHub sends null, and describes an object
+_EITHER = [
+    "Simple User",
+    "Enterprise",
+]  # an account: `anyOf` in components, `allOf` where it is written out, by mistake
 
 type Json = dict[str, Any]
 
@@ -106,6 +110,8 @@ def schema(told: Mapping[str, Any], *, closed: bool = True) -> Json:
         name: value for name, value in told.items() if name not in _NO_CONSTRAINTS and not name.startswith("x-")
     }  # fmt: skip
     nullable = made.pop("nullable", False)
+    if [one.get("title") for one in made.get("allOf", ())] == _EITHER:
+        made["anyOf"] = made.pop("allOf")
     if "properties" in made:
         made["properties"] = {name: schema(value) for name, value in made["properties"].items()}
     for name in ("items", "additionalProperties", "not"):

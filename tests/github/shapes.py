@@ -97,9 +97,10 @@ def installation(state: State, number: int) -> Json:
     owned = [one.full_name for one in state.repositories.values() if one.installation_id == number]
     login = owned[0].partition("/")[0] if owned else "acme"
     return {
-        "id": number, "account": user(state.url, login), "app_id": APP_ID, "app_slug": "flakeguard", "target_id": ACCOUNT,
-        "target_type": "Organization", "repository_selection": "all", "permissions": {"checks": "write"},
-        "events": ["workflow_run"], "single_file_name": None, "created_at": WHEN, "updated_at": WHEN,
+        "id": number, "account": user(state.url, login), "app_id": APP_ID, "app_slug": "flakeguard",
+        "target_id": ACCOUNT, "target_type": "Organization", "repository_selection": "all",
+        "permissions": {"checks": "write"}, "events": ["workflow_run"], "single_file_name": None, "created_at": WHEN,
+        "updated_at": WHEN,
         "access_tokens_url": f"{state.url}/app/installations/{number}/access_tokens",
         "repositories_url": f"{state.url}/installation/repositories", "html_url": f"{state.url}/installations/{number}",
         "suspended_at": state.suspended.get(number), "suspended_by": None,

@@ -6,13 +6,16 @@ import httpx
 import pytest
 
 from flakeguard.github.api import GitHub
+from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.errors import GitHubRefusedError, GoneError
+from fluxbase.resources import utc_now
 
 from . import routes, shapes
 from .description import schema
-from .fake import FakeGitHub, Repository, fake_github
+from .fake import APP_ID, FakeGitHub, Repository, fake_github
 from .npm import NoPackageError
 from .routes import ROUTES, Answer
+from .state import PERSON_TOKEN
 from .truth import Truth
 
 RUN = "GET /repos/{owner}/{repo}/actions/runs/{run_id}"
@@ -105,6 +108,19 @@ async def test_a_test_fails_that_asks_what_github_does_not_know() -> None:
     with pytest.raises(AssertionError, match="GET /repos/acme/shop/topics: the fake has no route for it"):
         async with fake_github() as fake, httpx.AsyncClient(base_url=fake.url) as client:
             await client.get("/repos/acme/shop/topics")
+
+
+async def test_what_the_client_does_not_ask_yet_is_true_too(fake: FakeGitHub, repository: Repository) -> None:
+    fake.add_delivery("guid-1")
+    headers = {"Authorization": f"Bearer {PERSON_TOKEN}", "X-GitHub-Api-Version": "2022-11-28"}
+    of_app = headers | {"Authorization": f"Bearer {AppKey(APP_ID, fake.private_key).jwt(utc_now())}"}
+    async with httpx.AsyncClient(base_url=fake.url) as client:
+        for path in ("/user", "/user/installations", "/user/memberships/orgs/acme"):
+            assert (await client.get(path, headers=headers)).status_code == 200, path
+            assert (await client.get(path, headers=of_app)).status_code == 401, path
+        for path in ("/app", "/app/installations", "/app/hook/deliveries"):
+            assert (await client.get(path, headers=of_app)).status_code == 200, path
+        assert (await client.post("/app/hook/deliveries/1/attempts", headers=of_app)).status_code == 202
 
 
 async def test_a_test_fails_whose_client_or_fake_is_wrong(
