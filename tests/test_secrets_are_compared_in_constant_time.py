@@ -12,10 +12,10 @@ HARMLESS = {
     ("flakeguard/github/api/tokens.py", "kept.token == token"),
     # A request's own token, with the one that the same request brought a moment ago.
     ("fluxbase/auth/identity.py", "known[0] == token"),
-    # Digests of texts that everybody may read: is what is to be said at GitHub said already?
+    # The digest of a text that everybody may read: is what is to be said at GitHub said already?
     ("flakeguard/github/publishing/checking.py", "known.digest == digest"),
-    ("flakeguard/github/publishing/commenting.py", "row['digest'] == digest"),
-    ("flakeguard/github/publishing/commenting.py", "row['digest'][_DIGEST_BYTES:] != _news(commit)"),
+    # The load test's own GitHub, on loopback, with a token that stands in its code.
+    ("flakeguard/loadtest/github.py", "token == _TOKEN"),
     # A password that somebody wants to have, with their own address.
     ("fluxbase/auth/passwords.py", "password.lower() == email.lower()"),
     # A JUnit report's framework, by what proves it.
@@ -34,8 +34,14 @@ def _comparisons(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Compare) or not any(isinstance(sign, ast.Eq | ast.NotEq) for sign in node.ops):
             continue
-        if any(_is_secret(side) for side in (node.left, *node.comparators)):
+        sides = (node.left, *node.comparators)
+        if any(_is_secret(side) for side in sides) and not any(_is_number(side) for side in sides):
             yield ast.unparse(node)
+
+
+def _is_number(node: ast.expr) -> bool:
+    """How long something is, or how often it has something, is no guess at it."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, int)
 
 
 def _is_secret(node: ast.expr) -> bool:
