@@ -86,7 +86,7 @@ async def bury(
 async def dead_letters(
     connection: Connection, queue: str | None = None, *, offset: int = 0, limit: int = 100
 ) -> list[DeadLetter]:
-    """A page of dead letters (of one queue, or all), oldest first."""
+    """A page of dead letters (of one queue, or all), newest first."""
     return [DeadLetter(**dict(row)) for row in await connection.fetch(_SQL["dead_letters"], queue, offset, limit)]
 
 

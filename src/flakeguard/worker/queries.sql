@@ -47,7 +47,7 @@ SELECT job_id, queue, name, data, priority, error, stack, tries, created_at, fir
     foreign_id
 FROM outbox
 WHERE dead_at IS NOT NULL AND ($1::text IS NULL OR queue = $1)
-ORDER BY dead_at, id OFFSET $2 LIMIT $3
+ORDER BY dead_at DESC, id DESC OFFSET $2 LIMIT $3
 
 -- name: dead_letter_counts
 SELECT queue, count(*) AS jobs FROM outbox WHERE dead_at IS NOT NULL GROUP BY queue

@@ -21,6 +21,8 @@ MAX_DELIVERIES: Final = 10  # also counts workers that died with the job
 REMOVE_ON_COMPLETE: Final = 100
 REMOVE_ON_FAIL: Final = 50
 STALLED_JOB_TIMEOUT_MS: Final = 30_000
+STALLED_CHECK_MS: Final = 5_000
+"""How often is looked for jobs whose worker let their lock run out; all workers together look once in that time."""
 
 
 def bullmq_name(queue: str) -> str:

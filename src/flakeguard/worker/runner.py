@@ -26,7 +26,14 @@ from flakeguard.worker.operating.history import sample_for_ever
 from flakeguard.worker.outbox import Relay
 from flakeguard.worker.processors import Job, Processors, begin, processor_of, processors
 from flakeguard.worker.publishing import BACKOFF, Kept, Publisher
-from flakeguard.worker.queues import MAX_DELIVERIES, PREFIX, QUEUES, STALLED_JOB_TIMEOUT_MS, bullmq_name
+from flakeguard.worker.queues import (
+    MAX_DELIVERIES,
+    PREFIX,
+    QUEUES,
+    STALLED_CHECK_MS,
+    STALLED_JOB_TIMEOUT_MS,
+    bullmq_name,
+)
 from flakeguard.worker.retry_policy import MAX_RETRY_ATTEMPTS
 from flakeguard.worker.schedules import scheduled_functions
 from fluxbase.jobs import running_jobs
@@ -107,7 +114,7 @@ def queue_worker(
             "name": settings.worker_name,
             "concurrency": settings.worker_concurrency,
             "lockDuration": STALLED_JOB_TIMEOUT_MS,
-            "stalledInterval": STALLED_JOB_TIMEOUT_MS,
+            "stalledInterval": STALLED_CHECK_MS,
             "maxStalledCount": MAX_DELIVERIES + 1,  # before BullMQ fails it without a word to us, we bury it
             **Kept.by(settings).options(),  # for jobs that others added
             "autorun": False,

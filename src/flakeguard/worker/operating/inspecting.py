@@ -117,7 +117,7 @@ async def job(resources: Resources, queue: str, job_id: str) -> JobSeen:
     if row is None:
         raise NoSuchJobError(f"{queue} holds no job {job_id[:200]!r}; completed ones are kept only for a while.")
     state = "failed" if row["dead_at"] else "owed"
-    return JobSeen(row["job_id"], queue, row["name"], state, row["data"], row["deliveries"], error=row["error"])
+    return JobSeen(row["job_id"], queue, row["name"], state, row["data"], row["tries"], error=row["error"])
 
 
 def _seen(queue: str, state: str, held: Any) -> JobSeen:
@@ -132,18 +132,18 @@ async def failures(resources: Resources, queue: str | None, *, limit: int = MOST
     """What failed for good, newest first: dead letters, then what is failed in Redis alone."""
     async with resources.database.transaction() as connection:
         letters = await dead_letters.dead_letters(connection, queue, limit=limit)
-    kept = [_letter(letter) for letter in reversed(letters)]
-    known = {letter.foreign_id or letter.job_id for letter in letters}
+    kept = [_letter(letter) for letter in letters]
+    known = {(letter.queue, letter.foreign_id or letter.job_id) for letter in letters}
     for one in (queue,) if queue else QUEUES:
         kept += await _in_redis_alone(resources.redis, one, known, limit - len(kept))
     return kept
 
 
-async def _in_redis_alone(redis: Redis, queue: str, known: set[str], limit: int) -> Sequence[FailureSeen]:
+async def _in_redis_alone(redis: Redis, queue: str, known: set[tuple[str, str]], limit: int) -> Sequence[FailureSeen]:
     if limit <= 0:
         return []
     held = await bull_queue(redis, queue).getJobs(["failed"], 0, limit - 1)
-    return [_failed(queue, one) for one in held if str(one.id) not in known]
+    return [_failed(queue, one) for one in held if (queue, str(one.id)) not in known]
 
 
 def _letter(letter: dead_letters.DeadLetter) -> FailureSeen:

@@ -180,6 +180,22 @@ async def test_dead_letters_say_why_and_are_retried(
     assert [row["job_id"] for row in left] == ["elsewhere"], "another queue's dead letters stay"
 
 
+async def test_of_many_dead_letters_the_newest_are_seen(api: httpx.AsyncClient, owner: Connection) -> None:
+    for job_id in ("oldest", "older", "newest"):
+        await bury(owner, job_id)
+    failed = (await api.get("/queues/runs:ingest/failed", params={"limit": 2})).json()["jobs"]
+    assert [job["id"] for job in failed] == ["newest", "older"]
+
+
+async def test_a_dead_letter_that_redis_has_forgotten_says_how_often_it_was_tried(
+    api: httpx.AsyncClient, owner: Connection
+) -> None:
+    await bury(owner, "one")
+    await owner.execute("UPDATE outbox SET tries = 4, deliveries = 1")
+    seen = (await api.get("/queues/runs:ingest/jobs/one")).json()
+    assert (seen["state"], seen["tries"], seen["error"]) == ("failed", 4, "it is broken")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
