@@ -140,8 +140,10 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
 async def standing_in(cases: int) -> AsyncGenerator[StandIn]:
     """The stand-in, serving on loopback for the block."""
     github = StandIn(cases)
+    open_ones: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ones[writer] = asyncio.current_task()
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -153,6 +155,7 @@ async def standing_in(cases: int) -> AsyncGenerator[StandIn]:
             pass  # the client has what it wanted
         finally:
             writer.close()
+            del open_ones[writer]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     github.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -160,6 +163,10 @@ async def standing_in(cases: int) -> AsyncGenerator[StandIn]:
         yield github
     finally:
         server.close()
+        ending = [task for task in open_ones.values() if task is not None]
+        for writer in open_ones:
+            writer.close()
+        await asyncio.gather(*ending)
 
 
 def _answered(github: StandIn, head: bytes) -> Answer:
