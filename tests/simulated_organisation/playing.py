@@ -20,7 +20,7 @@ from flakeguard.analysis.wording import ANSWER_LABELS
 from fluxbase.embedded.ports import free_port
 
 from ..chaos.installation import Up, running, temporary_home, until
-from ..github.fake import APP_ID
+from ..github.state import APP_ID
 from .github import INSTALLATION, SECRET, Organisation, github_in_a_thread
 from .history import Attempt, attempts_of
 

@@ -36,6 +36,13 @@ _AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Interna
 _PROBE_SECONDS = 2.0
 # Fields of our own in BullMQ's hash of the job: they live as long as it does.
 _WAITS, _WAITS_SINCE = "fg:waits", "fg:waits_since"
+# Only where the job is still there: after a FLUSHDB, BullMQ would take our fields alone for a job and add no other.
+_COUNT_WAIT = """
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+    redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+end
+"""
 
 
 class RetriedError(Exception):
@@ -139,8 +146,7 @@ async def _waiting(resources: Resources, job: Job) -> tuple[int, float]:
 async def _delay(resources: Resources, job: Job, delay: int) -> None:
     client: Any = resources.redis
     now = resources.now().timestamp()
-    await client.hincrby(_key(job), _WAITS, 1)
-    await client.hsetnx(_key(job), _WAITS_SINCE, now)
+    await client.eval(_COUNT_WAIT, 1, _key(job), _WAITS, _WAITS_SINCE, now)
     await job.bull.moveToDelayed(round(now * 1000) + delay, job.token)
 
 

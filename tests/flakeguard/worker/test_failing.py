@@ -5,13 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker import failing, retry_policy, runner
+from flakeguard.worker import failing, outbox, retry_policy, runner
 from flakeguard.worker.dead_letters import acts, count_dead_letters, dead_letters, discard, retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import PROCESS_RUN
@@ -78,6 +79,31 @@ async def test_a_rate_limit_delays_the_job_and_costs_none_of_its_tries(
             await done.wait()
     assert tries == [1] * 8
     assert await letters(resources) == []
+
+
+async def test_a_job_that_redis_lost_while_it_worked_is_done_all_the_same(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FLUSHDB comes before the wait is written down: what is left must not look like a job that is there already."""
+    monkeypatch.setattr(outbox, "ENQUEUE_AGAIN_AFTER", timedelta(seconds=0.3))
+    monkeypatch.setattr(outbox, "_LOOK_EVERY_SECONDS", 0.1)
+    tries = 0
+
+    async def limited_once(job: Job) -> Mapping[str, Any]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await resources.redis.flushdb()
+            raise RetryLater(0.1, counts=False, message="wait")
+        async with resources.database.transaction() as connection:
+            await settle(connection, job.id)
+        return {}
+
+    only(monkeypatch, limited_once)
+    await owe_one(resources)
+    async with worker(resources, settings), asyncio.timeout(20):
+        while tries < 2:  # noqa: ASYNC110 -- a plain number
+            await asyncio.sleep(0.05)
 
 
 async def test_after_a_day_of_waiting_it_is_a_dead_letter(
