@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("flakeguard.cli.demo:demo", "Fill a project with a believable history to look around in."),
     "serve": Entry("flakeguard.cli.serve:app", "Run one role: the API or the dashboard."),
     "worker": Entry("flakeguard.cli.worker:app", "Process jobs, or look at their queues."),
+    "github": Entry("flakeguard.cli.github:app", "The GitHub App: its state, installations, missed deliveries."),
     "loadtest": Entry("flakeguard.cli.loadtest:loadtest", "Measure the worker: throughput, latency, memory."),
     "analyze": Entry("flakeguard.cli.analyze:analyze", "Judge a project's tests again, now."),
     "admin": Entry("flakeguard.cli.admin:app", "Jobs that were given up: look, and try again."),

@@ -25,6 +25,48 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
+class App:
+    """The App itself. `installations` is None where GitHub does not count them."""
+
+    id: int
+    name: str
+    slug: str | None
+    events: tuple[str, ...]
+    installations: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppInstallation:
+    """An installation of the App, as GitHub lists it."""
+
+    id: int
+    account: Account
+    suspended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HookDelivery:
+    """One attempt of GitHub to hand a delivery over; attempts of the same delivery have its `guid`.
+
+    `status` is GitHub's word (`OK`, `timed out`, …), `status_code` what we answered, or 0.
+    """
+
+    id: int
+    guid: str
+    event: str
+    action: str | None
+    installation_id: int | None
+    delivered_at: datetime
+    status: str
+    status_code: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether GitHub takes it for not handed over."""
+        return not 200 <= self.status_code < 400  # noqa: PLR2004 -- HTTP's
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowRun:
     """A run at its latest attempt. `branch` is `owner:branch` of a fork's."""
 

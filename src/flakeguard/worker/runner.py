@@ -75,7 +75,11 @@ async def running_worker(
     try:
         await by_the_clock.enter_async_context(
             running_jobs(
-                resources, settings, scheduled_functions(settings), metrics=metrics.jobs, name=settings.worker_name
+                resources,
+                settings,
+                scheduled_functions(settings, github),
+                metrics=metrics.jobs,
+                name=settings.worker_name,
             )
         )
         yield

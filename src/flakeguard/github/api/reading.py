@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flakeguard.github.facts import Artifact, Job, WorkflowRun, branch_of
+from flakeguard.github.facts import Account, App, AppInstallation, Artifact, HookDelivery, Job, WorkflowRun, branch_of
 
 type Told = Mapping[str, Any]
 
@@ -36,6 +36,27 @@ def job_of(told: Told) -> Job:
     return Job(
         told["name"], tuple(told["labels"]), _time_or_none(told.get("started_at")),
         _time_or_none(told.get("completed_at")),
+    )  # fmt: skip
+
+
+def app_of(told: Told) -> App:
+    """The App; GitHub tells the number of installations to the App alone."""
+    return App(told["id"], told["name"], told.get("slug"), tuple(told["events"]), told.get("installations_count"))
+
+
+def app_installation_of(told: Told) -> AppInstallation:
+    """An installation of the App; an enterprise's account has a slug where others have a login."""
+    by: Told = told.get("account") or {}
+    login = by.get("login") or by.get("slug") or str(told["target_id"])
+    account = Account(by.get("id") or told["target_id"], login, by.get("type") or told["target_type"])
+    return AppInstallation(told["id"], account, _time_or_none(told.get("suspended_at")))
+
+
+def hook_delivery_of(told: Told) -> HookDelivery:
+    """An attempt to hand a delivery over."""
+    return HookDelivery(
+        told["id"], told["guid"], told["event"], told.get("action"), told.get("installation_id"),
+        _time(told["delivered_at"]), told["status"], told["status_code"],
     )  # fmt: skip
 
 

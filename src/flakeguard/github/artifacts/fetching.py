@@ -129,8 +129,10 @@ async def mark_failed(database: Database, data: RunsIngestJobData) -> None:
         row = await connection.fetchrow(
             _SQL["find_repository"], data.repository.installation_id, data.repository.full_name
         )
-        if row is not None and data.run_attempt is not None:
-            await connection.fetchval(_SQL["finish_run"], row["id"], data.workflow_run_id, data.run_attempt, "failed")
+        if row is None:
+            return
+        attempt = data.run_attempt or await connection.fetchval(_SQL["latest_attempt"], row["id"], data.workflow_run_id)
+        await connection.fetchval(_SQL["finish_run"], row["id"], data.workflow_run_id, attempt, "failed")
 
 
 async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Record:

@@ -12,6 +12,9 @@ WHERE repository_id = $1 AND workflow_run_id = $2 AND run_started_at IS NOT NULL
 SELECT run_attempt, head_sha, head_branch, event, pr_numbers, workflow_name, run_number, html_url, state
 FROM github_runs WHERE repository_id = $1 AND workflow_run_id = $2 AND run_attempt = $3
 
+-- name: latest_attempt
+SELECT max(run_attempt) FROM github_runs WHERE repository_id = $1 AND workflow_run_id = $2
+
 -- name: link
 INSERT INTO github_run_ingestions (repository_id, workflow_run_id, run_attempt, ingestion_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING

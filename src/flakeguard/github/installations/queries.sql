@@ -6,6 +6,10 @@ ON CONFLICT (id) DO NOTHING
 SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at
 FROM github_installations WHERE id = $1 FOR SHARE
 
+-- name: find_installation
+SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at
+FROM github_installations WHERE id = $1
+
 -- name: rename_account
 UPDATE github_installations SET account_login = $2, updated_at = now() WHERE id = $1
 
@@ -96,3 +100,17 @@ SELECT r.id, r.full_name, r.project_id
 FROM github_repositories r JOIN github_installations i ON i.id = r.installation_id
 WHERE i.organization_id = $1 AND r.id = $2 AND r.removed_at IS NULL
 FOR UPDATE OF r
+
+-- name: unlisted_installations
+SELECT id FROM github_installations
+WHERE api_url = $1 AND deleted_at IS NULL AND id <> ALL($2::bigint[]) AND created_at < $3
+ORDER BY id FOR UPDATE
+
+-- name: bound_installations
+SELECT id FROM github_installations
+WHERE organization_id IS NOT NULL AND deleted_at IS NULL AND suspended_at IS NULL ORDER BY id
+
+-- name: drop_unreached
+UPDATE github_repositories SET removed_at = $3, updated_at = now()
+WHERE installation_id = $1 AND id <> ALL($2::bigint[]) AND removed_at IS NULL AND updated_at < $4
+RETURNING id

@@ -74,6 +74,12 @@ async def hold_installation(
     return Installation(**row)
 
 
+async def find_installation(connection: Connection, installation_id: int) -> Installation | None:
+    """The installation."""
+    row = await connection.fetchrow(SQL["find_installation"], installation_id)
+    return Installation(**row) if row else None
+
+
 async def lock_installation(connection: Connection, installation_id: int) -> Installation | None:
     """The installation, for a change of whose it is."""
     row = await connection.fetchrow(SQL["lock_installation"], installation_id)

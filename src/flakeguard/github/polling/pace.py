@@ -11,6 +11,8 @@ OVERLAP = timedelta(days=1)
 FIRST_LOOK = timedelta(days=7)
 """How far back a repository is read that was never polled."""
 LONGEST_WAIT = timedelta(hours=6)
+DEAD_RESTS = timedelta(hours=1)
+"""How long after a look was given up the repository is looked at again, whether or not a person did anything."""
 
 
 def created_since(cursor: datetime | None, now: datetime) -> datetime:

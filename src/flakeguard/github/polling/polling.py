@@ -14,9 +14,10 @@ from flakeguard.github.artifacts.fetching import as_noted
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.facts import WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.polling.pace import created_since, due_before, next_cursor, wait_after
+from flakeguard.github.polling.pace import DEAD_RESTS, created_since, due_before, next_cursor, wait_after
 from flakeguard.github.webhooks import owing, repository
 from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
+from flakeguard.worker.dead_letters import retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import POLL_REPOSITORY, PollRepositoryJobData
 from flakeguard.worker.outbox import owe, settle
@@ -51,10 +52,13 @@ async def _top_up(connection: Connection, pace: Pace, now: datetime) -> int:
     room = pace.batch_size - await connection.fetchval(_SQL["under_way"])
     if room <= 0:
         return 0
-    due = await connection.fetch(_SQL["due"], due_before(now, pace.interval), now, room)
+    due = await connection.fetch(_SQL["due"], due_before(now, pace.interval), now, room, now - DEAD_RESTS)
     for (repository_id,) in due:
         job_id = f"poll-{repository_id}"
         data = PollRepositoryJobData(repository_id=repository_id, correlation_id=f"{job_id}-{now:%Y%m%dT%H%M%S}")
+        await retry(
+            connection, POLLING, job_id, actor="polling"
+        )  # where it is a dead letter; that stays among the acts
         await owe(
             connection, queue=POLLING, name=POLL_REPOSITORY, job_id=job_id, data=data.to_json(),
             correlation_id=data.correlation_id, priority="low",
@@ -74,8 +78,8 @@ async def poll_repository(
 ) -> Mapping[str, Any]:
     """Owe the completed runs of a repository that nobody told of; what Bull Board shows.
 
-    A repository that cannot be listed rests longer each time. When GitHub names a time, all of the installation rest
-    until then. Neither is a failure of the job: the next look is due by itself.
+    A repository that cannot be listed rests longer each time. When GitHub takes no more calls, all of the installation
+    rest until it does. Neither is a failure of the job: the next look is due by itself.
     """
     async with database.transaction() as connection:
         row = await connection.fetchrow(_SQL["repository"], data.repository_id)
@@ -146,9 +150,10 @@ async def _put_off(
         else wait_after(row["poll_failures"] + 1, pace.interval, random)
     )
     async with database.transaction() as connection:
-        await connection.execute(_SQL["put_off"], row["id"], now, until)
-        if limited:
+        if limited:  # no fault of the repository's
             await connection.execute(_SQL["rest_installation"], row["installation_id"], until)
+        else:
+            await connection.execute(_SQL["put_off"], row["id"], now, until)
         await settle(connection, job_id)
         await _top_up(connection, pace, now)
     return until

@@ -6,7 +6,7 @@ SELECT r.id FROM github_repositories r JOIN github_installations i ON i.id = r.i
 WHERE r.project_id IS NOT NULL AND r.removed_at IS NULL
   AND i.organization_id IS NOT NULL AND i.suspended_at IS NULL AND i.deleted_at IS NULL
   AND (r.polled_at IS NULL OR r.polled_at <= $1) AND (r.poll_after IS NULL OR r.poll_after <= $2)
-  AND NOT EXISTS (SELECT FROM outbox o WHERE o.job_id = 'poll-' || r.id)
+  AND NOT EXISTS (SELECT FROM outbox o WHERE o.job_id = 'poll-' || r.id AND (o.dead_at IS NULL OR o.dead_at > $4))
 ORDER BY r.polled_at NULLS FIRST, r.id
 LIMIT $3
 

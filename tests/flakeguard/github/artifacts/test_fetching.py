@@ -8,7 +8,7 @@ import pytest
 from flakeguard.analysis.analyzing import analyze_ingestion
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.artifacts.choosing import ArtifactRules
-from flakeguard.github.artifacts.fetching import Limits, process_run
+from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError
 from flakeguard.github.errors import GoneError, HalfArtifactError
 from flakeguard.github.publishing.owing import owe_publication
@@ -185,3 +185,15 @@ async def test_what_is_not_bound_is_not_fetched(resources: Resources) -> None:
     with pytest.raises(InvalidJobError, match="choose one"):
         await fetch(resources, at_hand)
     assert at_hand.asked == []
+
+
+async def test_a_run_that_names_no_attempt_is_marked_at_its_latest(resources: Resources) -> None:
+    for attempt in (1, 2):
+        await fetch(resources, AtHand(a_run(1000, attempt=attempt)), wanted(attempt))
+    data = wanted().model_copy(update={"run_attempt": None})
+    await mark_failed(resources.database, data)
+    assert await rows(resources, "SELECT run_attempt, state FROM github_runs ORDER BY 1") == [
+        (1, "empty"), (2, "failed"),
+    ]  # fmt: skip
+    unknown = data.model_copy(update={"workflow_run_id": 7})
+    await mark_failed(resources.database, unknown)  # nothing is known of it, and nothing is to be marked

@@ -135,3 +135,37 @@ def test_cursors_overlap_and_never_go_back() -> None:
     assert next_cursor(None, [NOW + timedelta(days=9), STARTED], NOW) == NOW
     assert next_cursor(None, [], NOW) is None
     assert wait_after(99, timedelta(minutes=5), 0.0) == LONGEST_WAIT
+
+
+async def test_a_rate_limit_is_no_failure_of_the_repository(resources: Resources) -> None:
+    await poll(resources, AtHand(fails={"runs": [RetryLater(message="away")]}))
+    for _ in range(3):
+        await poll(resources, AtHand(fails={"runs": [RetryLater(600, counts=False, message="rate limit")]}))
+    assert await rows(resources, f"SELECT poll_failures FROM github_repositories WHERE id = {REPOSITORY}") == [(1,)]
+    told = await poll(resources, AtHand(fails={"runs": [RetryLater(message="away")]}))
+    assert datetime.fromisoformat(told["until"]) - NOW == timedelta(minutes=20)
+
+
+async def test_a_look_that_died_keeps_its_repository_out_for_an_hour(resources: Resources) -> None:
+    async def find(minutes: int) -> int:
+        return await discover(resources.database, job_id=None, pace=PACE, now=NOW + timedelta(minutes=minutes))
+
+    assert await find(0) == 2
+    async with resources.database.transaction() as connection:
+        await settle(connection, f"poll-{REPOSITORY + 1}")
+        await connection.execute(
+            "UPDATE outbox SET dead_at = $2, error = 'the repository is gone' WHERE job_id = $1",
+            f"poll-{REPOSITORY}", NOW,
+        )  # fmt: skip
+        await connection.execute("UPDATE github_repositories SET polled_at = $1 WHERE id <> $2", NOW, REPOSITORY)
+    assert await find(4) == 0
+    assert await rows(resources, "SELECT job_id FROM outbox WHERE dead_at IS NOT NULL") == [(f"poll-{REPOSITORY}",)]
+    async with resources.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE github_repositories SET poll_after = $1 WHERE id <> $2", NOW + timedelta(hours=9), REPOSITORY
+        )
+    assert await find(61) == 1
+    assert await rows(resources, "SELECT job_id, dead_at FROM outbox") == [(f"poll-{REPOSITORY}", None)]
+    assert await rows(resources, "SELECT job_id, error, act, actor FROM dead_letter_acts") == [
+        (f"poll-{REPOSITORY}", "the repository is gone", "retried", "polling")
+    ]

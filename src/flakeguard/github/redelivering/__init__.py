@@ -1,0 +1,1 @@
+"""Asking GitHub once more for deliveries that it could not hand over."""
