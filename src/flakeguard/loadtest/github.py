@@ -151,8 +151,8 @@ async def standing_in(cases: int) -> AsyncGenerator[StandIn]:
                     await reader.readexactly(int(length[1]))
                 writer.write(_response(*_answered(github, head)))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has what it wanted
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client has what it wanted, or the load test is ended: streams would report that as an error
         finally:
             writer.close()
             del open_ones[writer]

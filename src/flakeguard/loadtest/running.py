@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -36,7 +38,7 @@ class StuckError(Exception):
 @contextmanager
 def own_servers() -> Generator[tuple[Addresses, Path]]:
     """Embedded servers with durable settings in a folder that is deleted afterwards; with the folder."""
-    with tempfile.TemporaryDirectory(prefix="flakeguard-loadtest-") as name:
+    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="flakeguard-loadtest-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # under root the servers run as somebody else
         home = Home(folder / "home")
@@ -45,6 +47,16 @@ def own_servers() -> Generator[tuple[Addresses, Path]]:
             runtime = asyncio.run(ensure_runtime_role(servers.owner_dsn, _SECRET))
             yield Addresses(servers.owner_dsn, runtime, servers.redis_url, _SECRET), folder
         home.remove_if_idle()
+
+
+@contextmanager
+def _ending_in_order() -> Generator[None]:
+    """Let SIGTERM end the block as an exception does: else servers and worker would outlive it."""
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def full_jobs(load: Load, addresses: Addresses, folder: Path, tell: Tell) -> Measured:
