@@ -14,7 +14,7 @@ from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.errors import InvalidJobError
 from flakeguard.worker.jobs import PollRepositoryJobData, RunsIngestJobData
-from fluxbase.errors import InvalidRequestError
+from fluxbase.db import Connection
 from fluxbase.resources import Resources
 
 
@@ -50,17 +50,21 @@ class Fetching:
 
 
 async def fetch_run(
-    resources: Resources, fetching: Fetching, name: str, data: Mapping[str, Any], *, job_id: str, last_try: bool
+    resources: Resources, fetching: Fetching, name: str, data: Mapping[str, Any], *, job_id: str
 ) -> Mapping[str, Any]:
-    """`process-run`. A run whose results will not come by themselves is marked `failed`."""
+    """`process-run`."""
     wanted = RunsIngestJobData.of(name, data)
     github = fetching.app()
+    return await process_run(resources.database, github.installation, wanted, job_id=job_id, limits=fetching.limits)
+
+
+async def give_run_up(connection: Connection, name: str, data: Mapping[str, Any]) -> None:
+    """A `process-run` became a dead letter: the run is `failed`, where the data name one."""
     try:
-        return await process_run(resources.database, github.installation, wanted, job_id=job_id, limits=fetching.limits)
-    except Exception as error:
-        if last_try or isinstance(error, InvalidRequestError):
-            await mark_failed(resources.database, wanted)
-        raise
+        wanted = RunsIngestJobData.of(name, data)
+    except InvalidJobError:
+        return
+    await mark_failed(connection, wanted)
 
 
 async def find_due(resources: Resources, fetching: Fetching, *, job_id: str) -> Mapping[str, Any]:

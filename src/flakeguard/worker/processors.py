@@ -15,7 +15,7 @@ from flakeguard.github.installations.actions import perform
 from flakeguard.github.installations.adopting import adopt_installation
 from flakeguard.github.installations.binding import ADOPT
 from flakeguard.github.installations.client import AppClient
-from flakeguard.github.jobs import Fetching, fetch_run, find_due, look
+from flakeguard.github.jobs import Fetching, fetch_run, find_due, give_run_up, look
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.github.publishing.processing import Publishing, analyze_run
 from flakeguard.github.webhooks.owing import REQUESTED_ACTION
@@ -163,7 +163,7 @@ def _recomputing(resources: Resources, config: AnalysisConfig, tell: Tell) -> Pr
 
 def _fetching(resources: Resources, fetching: Fetching) -> Processors:
     async def fetch(job: Job) -> Mapping[str, Any]:
-        return await fetch_run(resources, fetching, job.name, job.data, job_id=job.id, last_try=job.last_try)
+        return await fetch_run(resources, fetching, job.name, job.data, job_id=job.id)
 
     async def find(job: Job) -> Mapping[str, Any]:
         return await find_due(resources, fetching, job_id=job.id)
@@ -203,7 +203,7 @@ async def begin(resources: Resources, job: Job) -> None:
 
 
 async def give_up(resources: Resources, job: Job, cause: Cause) -> None:
-    """Nobody tries again until a person says so: a dead letter keeps the cause, the upload says that it failed."""
+    """Nobody tries again until a person says so: a dead letter keeps the cause, upload or run are failed."""
     async with resources.database.transaction() as connection:
         await bury(
             connection, job.queue, job.id, cause, name=job.name, data=job.data, added_ms=job.added_ms,
@@ -211,6 +211,8 @@ async def give_up(resources: Resources, job: Job, cause: Cause) -> None:
         )  # fmt: skip
         if ingestion_id := _ingestion_id_or_none(job):
             await connection.execute(_SQL["mark_failed"], ingestion_id, cause.error)
+        if job.name == PROCESS_RUN:
+            await give_run_up(connection, job.name, job.data)
 
 
 def _ingestion_id_or_none(job: Job) -> UUID | None:

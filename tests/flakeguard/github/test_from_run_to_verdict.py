@@ -157,3 +157,15 @@ async def test_a_rerun_has_its_own_artifacts(deliver: Deliver, owner, fake: Fake
     await work()
     assert [(attempt, failed) for _, attempt, _, _, failed in await attempts(owner)] == [(1, 1), (2, 0)]
     assert len(shop.check_runs) == 1
+
+
+async def test_a_run_that_github_does_not_know_is_failed_and_its_dead_letter_says_why(
+    deliver: Deliver, owner, resources: Resources, settings: FlakeGuardSettings, shop: Repository
+) -> None:
+    await deliver("workflow_run", run_event(), guid="guid-1")
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())), asyncio.timeout(30):
+        while not (dead := await owner.fetch("SELECT name, error FROM outbox WHERE dead_at IS NOT NULL")):  # noqa: ASYNC110 -- a table
+            await asyncio.sleep(0.02)
+    ((name, error),) = dead
+    assert (name, "404" in error) == ("process-run", True)
+    assert await owner.fetchval("SELECT state FROM github_runs") == "failed", "not owed: nothing comes by itself"

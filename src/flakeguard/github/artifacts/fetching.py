@@ -123,16 +123,13 @@ async def process_run(
     }
 
 
-async def mark_failed(database: Database, data: RunsIngestJobData) -> None:
+async def mark_failed(connection: Connection, data: RunsIngestJobData) -> None:
     """Say that the run's results will not come by themselves."""
-    async with database.transaction() as connection:
-        row = await connection.fetchrow(
-            _SQL["find_repository"], data.repository.installation_id, data.repository.full_name
-        )
-        if row is None:
-            return
-        attempt = data.run_attempt or await connection.fetchval(_SQL["latest_attempt"], row["id"], data.workflow_run_id)
-        await connection.fetchval(_SQL["finish_run"], row["id"], data.workflow_run_id, attempt, "failed")
+    row = await connection.fetchrow(_SQL["find_repository"], data.repository.installation_id, data.repository.full_name)
+    if row is None:
+        return
+    attempt = data.run_attempt or await connection.fetchval(_SQL["latest_attempt"], row["id"], data.workflow_run_id)
+    await connection.fetchval(_SQL["finish_run"], row["id"], data.workflow_run_id, attempt, "failed")
 
 
 async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Record:

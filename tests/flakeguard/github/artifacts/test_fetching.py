@@ -191,9 +191,11 @@ async def test_a_run_that_names_no_attempt_is_marked_at_its_latest(resources: Re
     for attempt in (1, 2):
         await fetch(resources, AtHand(a_run(1000, attempt=attempt)), wanted(attempt))
     data = wanted().model_copy(update={"run_attempt": None})
-    await mark_failed(resources.database, data)
+    async with resources.database.transaction() as connection:
+        await mark_failed(connection, data)
     assert await rows(resources, "SELECT run_attempt, state FROM github_runs ORDER BY 1") == [
         (1, "empty"), (2, "failed"),
     ]  # fmt: skip
     unknown = data.model_copy(update={"workflow_run_id": 7})
-    await mark_failed(resources.database, unknown)  # nothing is known of it, and nothing is to be marked
+    async with resources.database.transaction() as connection:
+        await mark_failed(connection, unknown)  # nothing is known of it, and nothing is to be marked
