@@ -72,6 +72,7 @@ class Caller:
     def __init__(
         self, api_url: str, metrics: GitHubMetrics, budgets: Budgets, patience: httpx.Timeout = _PATIENCE
     ) -> None:
+        self.api_url = api_url
         self._core = _Core(api_url, patience)
         self._metrics = metrics
         self._budgets = budgets

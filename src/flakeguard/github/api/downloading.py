@@ -1,45 +1,55 @@
 """Artifacts from where GitHub keeps them: another host, which is shown no token."""
 
+import asyncio
 import ssl
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import BinaryIO
 
 import httpx
 
+from flakeguard.github.api.guard import destination
 from flakeguard.github.api.refusals import refusal
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, TooLargeError
 from flakeguard.worker.metrics import GitHubMetrics
 
 _PATIENCE = httpx.Timeout(30.0, connect=5.0)
+_MOST_SECONDS = 15 * 60
+_SLOWEST_BYTES_A_SECOND, _SLOW_AFTER_SECONDS = 16 * 1024, 30.0
 _PIECE_BYTES = 64 * 1024
 _OK = 200
 _NAME = "GET artifact storage"
 
 
 async def download(
-    address: str, into: BinaryIO, most_bytes: int, *, metrics: GitHubMetrics, patience: httpx.Timeout = _PATIENCE
+    address: str,
+    into: BinaryIO,
+    most_bytes: int,
+    *,
+    api_url: str,
+    metrics: GitHubMetrics,
+    patience: httpx.Timeout = _PATIENCE,
 ) -> None:
     """Write what is at `address` to `into`, a piece at a time; what was written is of no use when this raises.
 
     Raises:
         TooLargeError: There are more than `most_bytes`.
-        GitHubAwayError: It ended early, or there is no answer.
+        GitHubAwayError: It ended early, there is no answer, or it comes too slowly to wait for.
         GoneError: It has expired.
-        RateLimitedError, GitHubRefusedError: As every call.
+        GitHubRefusedError: As every call, and when the address, which `api_url` named, is none to follow (`guard`).
+        RateLimitedError: As every call.
     """
     started = time.perf_counter()
     status: int | str = "network"
     try:
-        async with (
-            httpx.AsyncClient(verify=_trust(), timeout=patience, follow_redirects=False) as client,
-            client.stream("GET", address, headers={"Accept-Encoding": "identity"}) as answer,
-        ):
+        async with asyncio.timeout(_MOST_SECONDS), _asked(address, api_url, patience) as answer:
             status = answer.status_code
             if status != _OK:
                 raise refusal(status, answer.headers, "", _NAME, now=time.time())
             await _write(answer, into, most_bytes)
-    except httpx.TimeoutException:
+    except (httpx.TimeoutException, TimeoutError):
         status = "timeout"
         raise GitHubAwayError(f"{_NAME}: no answer in time") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
@@ -49,6 +59,18 @@ async def download(
         raise GitHubAwayError(f"{_NAME}: {type(error).__name__}") from None
     finally:
         metrics.called(_NAME, status, time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _asked(address: str, api_url: str, patience: httpx.Timeout) -> AsyncGenerator[httpx.Response]:
+    to = await destination(address, api_url)
+    async with (
+        httpx.AsyncClient(verify=_trust(), timeout=patience, follow_redirects=False) as client,
+        client.stream(
+            "GET", to.url, headers={"Accept-Encoding": "identity", **to.headers}, extensions=to.extensions
+        ) as answer,
+    ):
+        yield answer
 
 
 @cache
@@ -61,11 +83,14 @@ async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> Non
     promised = int(told) if (told := answer.headers.get("content-length", "")).isdecimal() else None
     if promised is not None and promised > most_bytes:
         raise TooLargeError(f"the artifact has {promised} bytes; this server takes {most_bytes}")
-    size = 0
+    size, started = 0, time.monotonic()
     async for piece in answer.aiter_raw(_PIECE_BYTES):
         size += len(piece)
         if size > most_bytes:
             raise TooLargeError(f"the artifact has more than the {most_bytes} bytes that this server takes")
+        took = time.monotonic() - started
+        if took > _SLOW_AFTER_SECONDS and size < took * _SLOWEST_BYTES_A_SECOND:
+            raise GitHubAwayError(f"{_NAME}: {size} bytes in {took:.0f} s are too slow to wait for")
         into.write(piece)
     if promised is not None and size != promised:
         raise GitHubAwayError(f"{_NAME}: it ended after {size} of {promised} bytes")

@@ -90,7 +90,7 @@ class Installation:
         address = answer.headers.get("location")
         if not address:
             raise GitHubAwayError(f"{endpoint}: the answer names no address")
-        await download(address, into, most_bytes, metrics=self._metrics)
+        await download(address, into, most_bytes, api_url=self._caller.api_url, metrics=self._metrics)
 
     async def rerun_failed_jobs(self, owner: str, repo: str, run_id: int) -> None:
         """Run the failed jobs of a workflow run again."""
