@@ -2,9 +2,9 @@
 
 | kind       | such as                                     | what follows                                       |
 |------------|---------------------------------------------|----------------------------------------------------|
-| validation | job data that is not what its name promises | dead letter at once                                |
+| validation | wrong data, broken artifacts, a refusal       | dead letter at once                                |
 | network    | GitHub does not answer, a connection breaks | 3 retries: 5 s, doubled, at most 30 s, jitter      |
-| processing | an artifact or an analysis that breaks      | the same                                           |
+| processing | anything else that breaks                   | the same                                           |
 | rate_limit | GitHub's limits                             | waits as asked; costs no retry, for a day at most  |
 | outage     | PostgreSQL or Redis is away                 | waits 5 s, doubled, to 30 s; costs none, for a day |
 | system     | memory, disk, file handles                  | an alert in the log, then as network               |
