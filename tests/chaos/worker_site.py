@@ -108,9 +108,12 @@ async def _bind(site: Site) -> None:
         project = made.json()["data"]["id"]
         key = await client.post(f"/api/v1/projects/{project}/api-keys", json={"name": "CI"})
         site.token = key.json()["data"]["token"]
+    # The worker may have asked the fake where the App is installed, and know it already.
     await site.rows(
         "INSERT INTO github_installations (id, account_id, account_login, organization_id, bound_at)"
-        " SELECT $1, $2, 'acme', id, now() FROM organizations", INSTALLATION, 99,
+        " SELECT $1, $2, 'acme', id, now() FROM organizations"
+        " ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, bound_at = now()",
+        INSTALLATION, 99,
     )  # fmt: skip
     (repository,) = site.organisation.repositories.values()
     await site.rows(

@@ -53,16 +53,18 @@ class Reconciled:
 async def reconcile(resources: Resources, github: ListingApp, *, api_url: str) -> Reconciled:
     """Agree with GitHub. What an event told meanwhile counts: a list is as old as the question.
 
-    When GitHub is away or takes no more calls it ends there, and the next time goes on.
+    When GitHub is away, refuses or takes no more calls it ends there, and the next time goes on.
     """
     done = Reconciled()
     try:
         await _installations(resources, github, api_url, done)
         for installation_id in await _bound(resources.database):
             await _repositories(resources, github, installation_id, done)
-    except (RateLimitedError, GitHubAwayError) as error:
+    except (RateLimitedError, GitHubAwayError, GitHubRefusedError, GoneError) as error:
         done.stopped = str(error)
-    logger.info("installations reconciled", **done.as_json())
+        logger.warning("installations cannot be reconciled", **done.as_json())
+    else:
+        logger.info("installations reconciled", **done.as_json())
     return done
 
 

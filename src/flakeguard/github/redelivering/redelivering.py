@@ -57,17 +57,19 @@ class Look:
 async def ask_again(resources: Resources, github: Deliverer) -> Look:
     """Read what failed since the last look, and ask for what has not arrived.
 
-    When GitHub is away or takes no more calls the look ends there, and the next one goes on.
+    When GitHub is away, refuses or takes no more calls the look ends there, and the next one goes on.
     """
     look = Look()
     try:
         await _read(resources.database, github, look, resources.now())
         while look.asked + look.refused < MOST_AT_ONCE and await _ask_for_one(resources, github, look):
             pass
-    except RetryLater as error:
+    except (RetryLater, GitHubRefusedError, GoneError) as error:
         look.stopped = str(error)
-    if any((look.failed, look.arrived, look.asked, look.refused, look.stopped)):
-        logger.info("missed deliveries looked for", **look.as_json())
+        logger.warning("missed deliveries cannot be looked for", **look.as_json())
+    else:
+        if look.failed or look.arrived or look.asked:
+            logger.info("missed deliveries looked for", **look.as_json())
     return look
 
 
