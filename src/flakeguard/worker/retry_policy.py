@@ -2,7 +2,7 @@
 
 | kind       | such as                                     | what follows                                       |
 |------------|---------------------------------------------|----------------------------------------------------|
-| validation | wrong data, broken artifacts, a refusal       | dead letter at once                                |
+| validation | wrong data, broken artifacts, a refusal     | dead letter at once                                |
 | network    | GitHub does not answer, a connection breaks | 3 retries: 5 s, doubled, at most 30 s, jitter      |
 | processing | anything else that breaks                   | the same                                           |
 | rate_limit | GitHub's limits                             | waits as asked; costs no retry, for a day at most  |
