@@ -15,7 +15,10 @@ from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.redelivering import redelivering
 from flakeguard.github.redelivering.pace import REDELIVERABLE, WAITS, read_since
 from flakeguard.github.redelivering.redelivering import Look, ask_again
+from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import GitHubMetrics
+from flakeguard.worker.schedules import INSTALLATIONS, MISSED, POLLING_DUE, scheduled_functions
+from fluxbase.jobs import running_jobs
 from fluxbase.resources import Resources, utc_now
 
 from .conftest import Deliver, run_event
@@ -142,3 +145,27 @@ def test_the_list_is_read_from_the_last_look_or_three_days_back() -> None:
     now = utc_now()
     assert read_since(None, now) == read_since(now - timedelta(days=9), now) == now - REDELIVERABLE
     assert now - timedelta(minutes=30) < read_since(now - timedelta(minutes=5), now) < now - timedelta(minutes=5)
+
+
+async def test_a_worker_with_an_app_looks_when_it_starts(
+    fake: FakeGitHub, github: GitHub, resources: Resources, settings: FlakeGuardSettings, owner
+) -> None:
+    fake.add_repository("acme/shop", 815, 4711)
+    fake.add_delivery("guid-1")
+    polling = settings.model_copy(update={"polling_enabled": True})
+    await owner.execute(
+        "INSERT INTO outbox (queue, name, job_id, data, dead_at, error)"
+        " VALUES ('polling', 'discover', 'discover', '{}', now(), 'there was no key of an App')"
+    )
+    async with running_jobs(resources, polling, scheduled_functions(polling, github)), asyncio.timeout(20):
+        while not (  # noqa: ASYNC110 -- tables
+            fake.asked_for("attempts")
+            and await owner.fetchval("SELECT count(*) FROM github_installations")
+            and await owner.fetchval("SELECT dead_at IS NULL FROM outbox WHERE job_id = 'discover'")
+        ):
+            await asyncio.sleep(0.05)
+
+
+def test_without_an_app_nothing_asks_github(settings: FlakeGuardSettings) -> None:
+    names = scheduled_functions(settings.model_copy(update={"polling_enabled": True})).names
+    assert not {MISSED, INSTALLATIONS, POLLING_DUE} & set(names)
