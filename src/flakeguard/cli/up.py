@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Annotated
 
 import httpx
@@ -55,7 +56,8 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: StopSig
                 time.sleep(_LOOK_SECONDS)
                 revive(roles, lambda told: stderr().print(f"[yellow]{told}[/]"))
     finally:
-        stderr().print("stopping …")
+        with suppress(OSError, SystemExit):  # whoever read what we say may be gone; the roles have to end all the same
+            stderr().print("stopping …")
         stop_all(roles, seconds=max(STOP_SECONDS, settings.worker_shutdown_seconds + _LEAVING_SECONDS))
 
 

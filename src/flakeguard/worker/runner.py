@@ -155,11 +155,12 @@ async def _run(worker: Any) -> None:
 
 
 async def _close(worker: Any, patience_seconds: float) -> None:
-    try:
-        async with asyncio.timeout(patience_seconds):
-            await worker.close()
-    except TimeoutError:
+    # BullMQ's close ignores that it is cancelled, so no time-out around it would ever end.
+    closing = asyncio.create_task(worker.close())
+    await asyncio.wait((closing,), timeout=patience_seconds)
+    if not closing.done():
         await worker.close(force=True)  # Redis is away, or a job ignores that it is cancelled: taken over as stalled
+    await closing
 
 
 def _job(queue: str, bull_job: Any, token: str) -> Job:

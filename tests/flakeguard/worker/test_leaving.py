@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from flakeguard.worker.bull import Queue
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
 from flakeguard.worker.runner import running_worker
-from fluxbase.resources import Resources
+from fluxbase.resources import Addresses, Resources, open_resources
+
+from ...fluxbase.failure.own_servers import own_home, own_valkey
 
 
 class LongJob:
@@ -80,3 +83,20 @@ async def test_who_comes_after_does_what_was_handed_back(
 
 def processors_with(job: LongJob) -> Mapping[object, Any]:
     return {(INGEST, "process-upload"): job}
+
+
+async def test_it_ends_in_time_though_redis_is_gone(
+    addresses: Addresses, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when everything is stopped at once, and the servers were quicker."""
+    monkeypatch.setattr(runner, "_HAND_BACK_SECONDS", 0.5)
+    settings = settings.model_copy(update={"worker_shutdown_seconds": 1})
+    loop = asyncio.get_running_loop()
+    with own_home("leaving") as home, own_valkey(home) as valkey:
+        async with open_resources(replace(addresses, redis_url=valkey.url), application_name="test") as resources:
+            async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+                await asyncio.sleep(0.5)
+                await asyncio.to_thread(valkey.stop)
+                await asyncio.sleep(0.5)
+                told = loop.time()
+            assert loop.time() - told < 15
