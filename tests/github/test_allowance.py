@@ -11,6 +11,7 @@ from flakeguard.github.api.allowance import (
     Told,
     hear,
     packed,
+    roomy,
     take,
     told_by,
     unpacked,
@@ -85,3 +86,11 @@ def test_what_is_kept_is_read_again_and_what_cannot_be_read_is_not_known() -> No
     assert unpacked(packed(KNOWN)) == KNOWN
     assert packed(Allowance()) == ""
     assert {unpacked(text) for text in ("", "{}", "[1]", '["x", 1, 2, 3]', "nonsense")} == {Allowance()}
+
+
+def test_there_is_plenty_above_half_of_the_hours_calls_and_where_nothing_is_known() -> None:
+    assert roomy(Allowance(), 100)
+    assert roomy(Allowance(2501, 5000, reset=200), 100)
+    assert not roomy(Allowance(2500, 5000, reset=200), 100)
+    assert roomy(Allowance(0, 5000, reset=50), 100)  # of an hour that is over
+    assert not roomy(Allowance(wait_until=101), 100)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.github.fake import APP_ID, FakeGitHub, fake_github
 
-from flakeguard.github.api import GitHub, Installation
+from flakeguard.github.api import GitHub, Installation, budgets
 from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.errors import GitHubAwayError, RateLimitedError
 from flakeguard.worker.metrics import GitHubMetrics
@@ -59,7 +59,8 @@ async def refused(installation: Installation) -> float:
     return caught.value.seconds
 
 
-async def test_what_one_process_hears_holds_for_the_other(fake: FakeGitHub, process) -> None:
+async def test_what_one_process_hears_holds_for_the_other(fake: FakeGitHub, process, monkeypatch) -> None:
+    monkeypatch.setattr(budgets, "_SHARED_EVERY_SECONDS", 0.0)  # as if a second had passed
     one, other = (process().installation(INSTALLATION) for _ in range(2))
     await other.repositories()
     fake.fail(ASKED, status=429, headers={"retry-after": "30"})
@@ -67,6 +68,19 @@ async def test_what_one_process_hears_holds_for_the_other(fake: FakeGitHub, proc
     assert await refused(other) == pytest.approx(30, abs=2)
     assert await refused(one) == pytest.approx(30, abs=2)
     assert len(fake.asked_for(ASKED)) == 2  # nobody asked after that
+
+
+async def test_while_there_is_plenty_redis_is_asked_once_a_second(fake: FakeGitHub, process, resources) -> None:
+    fake.limit(INSTALLATION, 4000)
+    one = process().installation(INSTALLATION)
+    await one.repositories()
+    await one.repositories()
+    before = (await resources.redis.info("commandstats")).get("cmdstat_eval", {"calls": 0})["calls"]
+    for _ in range(5):
+        await one.repositories()
+    after = (await resources.redis.info("commandstats")).get("cmdstat_eval", {"calls": 0})["calls"]
+    assert after - before <= 2 * 2  # one step of two a second; ten without
+    assert fake.budgets[INSTALLATION].remaining == 4000 - 7
 
 
 async def test_the_hours_calls_are_divided_and_none_is_asked_for_in_vain(fake: FakeGitHub, process) -> None:

@@ -55,6 +55,7 @@ async def test_so_many_of_each_queue_at_once_and_under_its_name(
         assert await ingest.getJobCounts("active", "waiting") == {"active": CONCURRENCY, "waiting": 3}
         assert await polling.getJobCounts("active") == {"active": 1}, "a full queue leaves room in the others"
         for queue in (ingest, polling):
-            assert {client["rawname"].rpartition(":")[2] for client in await queue.get_workers()} == {"machine-7"}
+            # Connections of a test before this one may still be there: they share the server.
+            assert "machine-7" in {client["rawname"].rpartition(":")[2] for client in await queue.get_workers()}
         job.may_end.set()
         await job.begin(3)

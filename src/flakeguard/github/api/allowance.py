@@ -11,6 +11,8 @@ from typing import Any
 
 RESERVE = 0.1
 """The part of an hour's calls that is kept for what webhooks and people ask for: calls that can wait leave it alone."""
+ROOMY = 0.5
+"""The part of an hour's calls above which processes need not hear of each other's at once: GitHub tells each of all."""
 LONGEST_SECONDS = 3600.0
 """Budgets are renewed every hour: a time that is further away comes from a clock that is wrong."""
 _SAME_WINDOW_SECONDS = 5.0  # GitHub's own servers differ by a second or two in when a window ends
@@ -78,6 +80,13 @@ def take(known: Allowance, now: float, *, can_wait: bool) -> tuple[Allowance, Re
     if known.remaining <= (known.reserve if can_wait else 0):
         return known, Refused(_seconds(known.reset - now + _CLOCKS_DIFFER_SECONDS), reserved=known.remaining > 0)
     return replace(known, remaining=known.remaining - 1), None
+
+
+def roomy(known: Allowance, now: float) -> bool:
+    """Whether so many calls are left, or so little is known, that those of a second cannot matter."""
+    if known.wait_until > now:
+        return False
+    return known.remaining is None or known.reset <= now or known.remaining > (known.limit or 0) * ROOMY
 
 
 def hear(known: Allowance, told: Told, now: float) -> Allowance:
