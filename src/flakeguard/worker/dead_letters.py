@@ -3,10 +3,11 @@
 Jobs that others put straight into Redis get a row when they are given up, and are owed like any other when retried.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from flakeguard.worker.jobs import Priority
 from flakeguard.worker.outbox import revive
@@ -46,8 +47,8 @@ class Cause:
 
     @classmethod
     def of(cls, error: str, stack: str, tries: int) -> "Cause":
-        """A cause as PostgreSQL can keep it: without NUL, and the end of a stack that is endless."""
-        return cls(error.replace("\0", "�"), stack.replace("\0", "�")[-_MOST_STACK:], tries)
+        """A cause as PostgreSQL can keep it, and the end of a stack that is endless."""
+        return cls(_storable(error), _storable(stack)[-_MOST_STACK:], tries)
 
 
 async def note_failure(
@@ -72,15 +73,33 @@ async def bury(
 
     `added_ms` is when BullMQ got it, which tells apart the jobs of others: their ids begin anew with every Redis.
     """
+    job_id = _storable(job_id)
     if await connection.fetchval(_SQL["bury_owed"], job_id, queue, cause.error, cause.stack, cause.tries, now):
         return
-    told: Any = data.get("priority")
-    told_correlation: Any = data.get("correlationId")
+    kept = _storable(data)
+    told, told_correlation = kept.get("priority"), kept.get("correlationId")
     await connection.execute(
-        _SQL["bury_foreign"], queue, name, f"{bullmq_name(queue)}-{job_id}-{added_ms}", job_id, data,
+        _SQL["bury_foreign"], queue, _storable(name), f"{bullmq_name(queue)}-{job_id}-{added_ms}", job_id, kept,
         told_correlation if isinstance(told_correlation, str) else None,
-        told if told in PRIORITIES else DEFAULT_PRIORITY, cause.error, cause.stack, cause.tries, now,
+        told if isinstance(told, str) and told in PRIORITIES else DEFAULT_PRIORITY, cause.error, cause.stack,
+        cause.tries, now,
     )  # fmt: skip
+
+
+def _storable(told: Any) -> Any:
+    """JSON of others without what PostgreSQL cannot keep (NUL, half a surrogate pair, infinite numbers)."""
+    match told:
+        case str():
+            return told.replace("\0", "�").encode("utf-8", "replace").decode()
+        case float() if not math.isfinite(told):
+            return None
+        case Mapping():
+            members = cast("Mapping[Any, Any]", told)
+            return {_storable(name): _storable(value) for name, value in members.items()}
+        case list():
+            return [_storable(value) for value in cast("list[Any]", told)]
+        case _:
+            return told
 
 
 async def dead_letters(
@@ -88,6 +107,11 @@ async def dead_letters(
 ) -> list[DeadLetter]:
     """A page of dead letters (of one queue, or all), newest first."""
     return [DeadLetter(**dict(row)) for row in await connection.fetch(_SQL["dead_letters"], queue, offset, limit)]
+
+
+async def foreign_ids(connection: Connection, queue: str, job_id: str) -> list[str]:
+    """What BullMQ called a dead letter (by our id or BullMQ's) that others had added; nothing for our own."""
+    return [row["foreign_id"] for row in await connection.fetch(_SQL["foreign_ids"], queue, job_id)]
 
 
 async def count_dead_letters(connection: Connection) -> dict[str, int]:

@@ -66,6 +66,10 @@ SELECT job_id, queue, name, data, error FROM outbox
 WHERE dead_at IS NOT NULL AND ($1::text IS NULL OR queue = $1) AND ($2::text IS NULL OR job_id = $2 OR foreign_id = $2)
 ORDER BY dead_at FOR UPDATE
 
+-- name: foreign_ids
+SELECT foreign_id FROM outbox
+WHERE dead_at IS NOT NULL AND foreign_id IS NOT NULL AND queue = $1 AND (job_id = $2 OR foreign_id = $2)
+
 -- name: record_act
 INSERT INTO dead_letter_acts (job_id, queue, name, data, error, act, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 

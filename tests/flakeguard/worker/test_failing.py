@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import failing, outbox, retry_policy, runner
-from flakeguard.worker.dead_letters import acts, count_dead_letters, dead_letters, discard, retry
+from flakeguard.worker.dead_letters import Cause, acts, bury, count_dead_letters, dead_letters, discard, retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import PROCESS_RUN
 from flakeguard.worker.metrics import WorkerMetrics
+from flakeguard.worker.operating import commanding
+from flakeguard.worker.operating.inspecting import failures
 from flakeguard.worker.outbox import Relay, owe, settle
 from flakeguard.worker.processors import Job, Processor
 from flakeguard.worker.publishing import Kept, Publisher
@@ -183,6 +185,39 @@ async def test_people_retry_and_discard_and_it_is_known_who(
         ("retried", "ada", None, "ValueError: broken"),
         ("discarded", "ada", "not ours", "ValueError: broken"),
     ]
+
+
+async def test_what_others_added_is_retried_and_discarded_once(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def process(_job: Job) -> Mapping[str, Any]:
+        raise ValueError("broken")
+
+    only(monkeypatch, process)
+    for job_id in ("theirs", "others", "more"):
+        await Publisher(resources.redis).publish(INGEST, PROCESS_RUN, {}, job_id=job_id)
+    async with worker(resources, settings), asyncio.timeout(20):
+        while await resources.redis.zcard(f"{KEY}:failed") < 3:  # noqa: ASYNC110 -- the state is in Redis
+            await asyncio.sleep(0.05)
+    ours = {letter.foreign_id: letter.job_id for letter in await letters(resources)}
+    await commanding.retry(resources, INGEST, ours["theirs"], actor="ada")
+    await commanding.discard(resources, INGEST, ours["others"], actor="ada")
+    assert [seen.id for seen in await failures(resources, INGEST)] == [ours["more"]]
+    assert await commanding.retry_failed(resources, INGEST, actor="ada") == 1
+    assert await failures(resources, INGEST) == []
+    assert await commanding.retry_failed(resources, INGEST, actor="ada") == 0
+
+
+async def test_whatever_others_put_on_a_queue_becomes_a_dead_letter(resources: Resources) -> None:
+    odd: dict[str, Any] = {"priority": [], "a\0": ["\ud800", "\0", float("inf"), {"b": 1.5}]}
+    async with resources.database.transaction() as connection:
+        await bury(
+            connection, INGEST, "7", Cause.of("half \ud800", "\0", 1), name="no\0name", data=odd, added_ms=1,
+            now=resources.now(),
+        )  # fmt: skip
+    (letter,) = await letters(resources)
+    assert (letter.name, letter.error, letter.priority) == ("no�name", "half ?", "normal")
+    assert letter.data == {"priority": [], "a�": ["?", "�", None, {"b": 1.5}]}
 
 
 async def test_ended_jobs_are_kept_to_the_configured_numbers(

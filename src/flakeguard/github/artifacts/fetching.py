@@ -21,7 +21,7 @@ from flakeguard.github.artifacts.choosing import ArtifactRules, choose
 from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
-from flakeguard.github.errors import GoneError, TooLargeError
+from flakeguard.github.errors import GitHubAwayError, GoneError, TooLargeError
 from flakeguard.github.facts import Artifact, Job, WorkflowRun
 from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.repository import note_run
@@ -99,9 +99,8 @@ async def process_run(
     source = source_of(data.repository.installation_id)
     run = await source.run(owner, repo, data.workflow_run_id)
     attempt = data.run_attempt or run.attempt
-    if attempt == run.attempt and run.status != "completed":
-        async with database.transaction() as connection:
-            await settle(connection, job_id)  # whoever hears of its end owes it again
+    if attempt > run.attempt or (attempt == run.attempt and run.status != "completed"):
+        await _leave(database, (repository["id"], run.id, attempt), job_id, shown=run.attempt)
         return {"state": "under way"}
     pr_numbers = await _note(database, repository["id"], run, attempt)
     fetch = _Fetch(
@@ -144,6 +143,18 @@ async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Re
     if row["project_id"] is None:
         raise InvalidJobError(f"no project gets the results of {data.repository.full_name}: choose one")
     return row
+
+
+async def _leave(database: Database, key: tuple[int, int, int], job_id: str, *, shown: int) -> None:
+    """Leave an attempt that is under way to whoever hears of its end.
+
+    Raises:
+        GitHubAwayError: It ended, as an event or a list said: what GitHub shows of it is older than that.
+    """
+    async with database.transaction() as connection:
+        if key[2] > shown or await connection.fetchval(_SQL["is_completed"], *key):
+            raise GitHubAwayError("GitHub said that this attempt ended, and does not show it yet")
+        await settle(connection, job_id)
 
 
 async def _note(database: Database, repository_id: int, run: WorkflowRun, attempt: int) -> Sequence[int]:

@@ -12,6 +12,11 @@ WHERE repository_id = $1 AND workflow_run_id = $2 AND run_started_at IS NOT NULL
 SELECT run_attempt, head_sha, head_branch, event, pr_numbers, workflow_name, run_number, html_url, state
 FROM github_runs WHERE repository_id = $1 AND workflow_run_id = $2 AND run_attempt = $3
 
+-- name: is_completed
+SELECT status = 'completed' FROM github_runs
+WHERE repository_id = $1 AND workflow_run_id = $2 AND run_attempt = $3
+FOR UPDATE
+
 -- name: latest_attempt
 SELECT max(run_attempt) FROM github_runs WHERE repository_id = $1 AND workflow_run_id = $2
 

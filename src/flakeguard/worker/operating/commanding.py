@@ -1,6 +1,6 @@
 """Change queues: pause, resume, retry, discard, enqueue."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +34,9 @@ async def retry(resources: Resources, queue: str, job_id: str, *, actor: str) ->
         NoSuchJobError: No job of that id has failed in the queue.
     """
     async with resources.database.transaction() as connection:
+        others = await dead_letters.foreign_ids(connection, queue, job_id)
         revived = await dead_letters.retry(connection, queue, job_id, actor=actor)
+    await _forget_failed(resources, queue, others)
     if not revived and not await _retry_in_redis(resources, queue, job_id):
         raise NoSuchJobError(f"No job {job_id[:200]!r} has failed in {queue}.")
     logger.info("job retried by hand", queue=queue, job_id=job_id, actor=actor)
@@ -49,6 +51,7 @@ async def retry_failed(resources: Resources, queue: str, *, actor: str) -> int:
         dead = await dead_letters.retry(connection, queue, actor=actor)
     known = {letter.foreign_id or letter.job_id for letter in letters}
     alone = [other for other in others if str(other.id) not in known]
+    await _forget_failed(resources, queue, [letter.foreign_id for letter in letters if letter.foreign_id])
     for other in alone:
         await other.retry("failed", {"resetAttemptsMade": True})
     logger.info("failed jobs retried by hand", queue=queue, jobs=len(dead) + len(alone), actor=actor)
@@ -64,6 +67,16 @@ async def _retry_in_redis(resources: Resources, queue: str, job_id: str) -> bool
     return True
 
 
+async def _forget_failed(resources: Resources, queue: str, job_ids: Iterable[str]) -> int:
+    """Drop failed jobs from Redis: what became of them is in PostgreSQL, under another id; how many there were."""
+    bull, forgotten = bull_queue(resources.redis, queue), 0
+    for job_id in job_ids:
+        if await bull.getJobState(job_id) == "failed":
+            await bull.remove(job_id)
+            forgotten += 1
+    return forgotten
+
+
 async def discard(resources: Resources, queue: str, job_id: str, *, actor: str) -> None:
     """Give a failed job up for good. An upload it belonged to stays failed, with its cause.
 
@@ -71,12 +84,10 @@ async def discard(resources: Resources, queue: str, job_id: str, *, actor: str) 
         NoSuchJobError: No job of that id has failed in the queue.
     """
     async with resources.database.transaction() as connection:
+        others = await dead_letters.foreign_ids(connection, queue, job_id)
         letters = await dead_letters.discard(connection, queue, job_id, actor=actor)
-    bull = bull_queue(resources.redis, queue)
-    in_redis = await bull.getJobState(job_id) == "failed"
-    if in_redis:
-        await bull.remove(job_id)
-    if not letters and not in_redis:
+    forgotten = await _forget_failed(resources, queue, {job_id, *others})
+    if not letters and not forgotten:
         raise NoSuchJobError(f"No job {job_id[:200]!r} has failed in {queue}.")
     logger.info("job discarded by hand", queue=queue, job_id=job_id, actor=actor)
 

@@ -10,7 +10,7 @@ from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.artifacts.choosing import ArtifactRules
 from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError
-from flakeguard.github.errors import GoneError, HalfArtifactError
+from flakeguard.github.errors import GitHubAwayError, GoneError, HalfArtifactError
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.worker.errors import InvalidJobError
@@ -174,6 +174,19 @@ async def test_a_run_under_way_is_left_to_whoever_hears_of_its_end(resources: Re
     told = await fetch(resources, AtHand(run_told=a_run(status="in_progress", conclusion=None)))
     assert told == {"state": "under way"}
     assert await rows(resources, "SELECT 1 FROM outbox") == []
+
+
+async def test_an_end_that_github_does_not_show_yet_is_waited_for(resources: Resources) -> None:
+    under_way = AtHand(run_told=a_run(status="in_progress", conclusion=None))
+    await rows(
+        resources,
+        "INSERT INTO github_runs (repository_id, workflow_run_id, run_attempt, head_sha, status, state)"
+        f" VALUES ({REPOSITORY}, 1000, 1, '{'a' * 40}', 'completed', 'owed') RETURNING 1",
+    )
+    for data in (wanted(), wanted(attempt=2)):
+        with pytest.raises(GitHubAwayError, match="does not show it yet"):
+            await fetch(resources, under_way, data)
+    assert len(await rows(resources, "SELECT 1 FROM outbox")) == 1  # still owed: nobody hears of its end again
 
 
 async def test_what_is_not_bound_is_not_fetched(resources: Resources) -> None:
