@@ -56,6 +56,19 @@ async def test_a_delivery_is_processed_again(client, tenant, bound, deliver, own
     assert await owner.fetchval("SELECT count(*) FROM outbox") == 1
 
 
+async def test_what_is_processed_again_takes_no_repository_away(client, tenant, bound, deliver, owner):
+    told = [{"id": REPOSITORY, "full_name": "acme/shop", "private": True}]
+    for action in ("removed", "added"):
+        event = {"action": action, "installation": {"id": INSTALLATION}, f"repositories_{action}": told}
+        await deliver("installation_repositories", event, guid=action)
+    await deliver("installation", {"action": "suspend", "installation": {"id": INSTALLATION}}, guid="suspend")
+    await deliver("installation", {"action": "unsuspend", "installation": {"id": INSTALLATION}})
+    for guid in ("removed", "suspend"):
+        assert (await post(client, tenant, f"{PAGE}/deliveries/{guid}/again")).status_code == 303
+    assert await owner.fetchval("SELECT removed_at FROM github_repositories") is None
+    assert await owner.fetchval("SELECT suspended_at FROM github_installations") is None
+
+
 async def test_a_project_is_chosen_and_taken_away(client, tenant, stranger, bound, deliver, owner):
     path = f"{PAGE}/repositories/{REPOSITORY}"
     assert (await post(client, tenant, path, project="")).status_code == 303

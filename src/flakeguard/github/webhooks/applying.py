@@ -30,6 +30,14 @@ async def apply(connection: Connection, told: Delivery, app: App, occasion: Occa
     )
     if installation is None:
         return ignored("it names an installation that nothing is known of, and no account")
+    if occasion.late and isinstance(told.notice, InstallationChanged | RepositoriesChanged | RepositoryGone):
+        return ignored("what it told of who reaches what may be outdated by now")
+    return await _of_installation(connection, installation, told, app, occasion)
+
+
+async def _of_installation(
+    connection: Connection, installation: Installation, told: Delivery, app: App, occasion: Occasion
+) -> Outcome:
     notice = told.notice
     if isinstance(notice, InstallationChanged):
         return await _change_installation(connection, installation, notice, occasion)
@@ -54,7 +62,7 @@ async def _change_installation(
     match notice.change:
         case "created":
             await installations.set_deleted(connection, installation.id, None)
-            await _reach(connection, installation, notice.repositories, occasion)
+            await _reach(connection, installation, notice.repositories)
         case "deleted":
             await installations.set_deleted(connection, installation.id, occasion.now)
         case "suspend":
@@ -69,18 +77,14 @@ async def _change_installation(
 async def _change_repositories(
     connection: Connection, installation: Installation, notice: RepositoriesChanged, occasion: Occasion
 ) -> Outcome:
-    await _reach(connection, installation, notice.added, occasion)
+    await _reach(connection, installation, notice.added)
     gone = [one.id for one in notice.removed]
     await installations.remove_repositories(connection, installation.id, gone, occasion.now)
     return DONE
 
 
-async def _reach(
-    connection: Connection, installation: Installation, added: Sequence[Repository], occasion: Occasion
-) -> None:
+async def _reach(connection: Connection, installation: Installation, added: Sequence[Repository]) -> None:
     """The installation reaches these; each gets a project where the installation is somebody's."""
-    if occasion.late:
-        return  # whoever binds asks GitHub for the list of today
     for told in added:
         await _keep(connection, installation, told, added=True)
 
