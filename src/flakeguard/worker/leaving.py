@@ -20,11 +20,14 @@ class Leaving:
     """The limit on what is under way when the worker stops."""
 
     def __init__(self) -> None:
-        self._over = asyncio.Event()
+        self._over = False
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     def out_of_time(self) -> None:
         """Hand everything back that is still under way."""
-        self._over.set()
+        self._over = True
+        for task in self._under_way:
+            task.cancel()
 
     async def within[T](self, bull_job: Any, token: str, work: Coroutine[Any, Any, T]) -> T:
         """Do the work; when the time is over before it is done, undo it and put the job back, at no cost of a try.
@@ -32,17 +35,18 @@ class Leaving:
         Raises:
             DelayedError: It was handed back; BullMQ then leaves it alone.
         """
-        task, over = asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())
-        try:
-            await asyncio.wait((task, over), return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-        finally:
-            over.cancel()
-            task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        if not task.cancelled():
-            return task.result()  # it was done while it was told
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- BullMQ runs each job as one
+        if not self._over:
+            self._under_way.add(task)
+            try:
+                return await work
+            except asyncio.CancelledError:
+                if not self._over or task.uncancel() > 0:
+                    raise  # somebody else means it
+            finally:
+                self._under_way.discard(task)
+        work.close()
         await bull_job.moveToDelayed(round(time.time() * 1000), token)
         logger.info("job handed back", job_id=str(bull_job.id), queue=bull_job.queue.name)
         raise DelayedError
