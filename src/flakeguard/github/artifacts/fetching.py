@@ -21,7 +21,7 @@ from flakeguard.github.artifacts.choosing import ArtifactRules, choose
 from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
-from flakeguard.github.errors import GitHubAwayError, GoneError, TooLargeError
+from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, TooLargeError
 from flakeguard.github.facts import Artifact, Job, WorkflowRun
 from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.repository import note_run
@@ -230,6 +230,9 @@ async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Map
             return
         except BrokenArtifactError as error:
             told.broken.append(str(error))
+            return
+        except GitHubRefusedError as error:
+            told.broken.append(f"{artifact.name}: {error}")
             return
     told.passed_over += [f"{artifact.name}: {one}" for one in unpacked.passed_over]
     if unpacked.reports is None:

@@ -10,7 +10,7 @@ from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.artifacts.choosing import ArtifactRules
 from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError
-from flakeguard.github.errors import GitHubAwayError, GoneError, HalfArtifactError
+from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, HalfArtifactError
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.worker.errors import InvalidJobError
@@ -143,6 +143,35 @@ async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(resources: R
     bomb = zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)})
     with pytest.raises(BrokenArtifactError, match="250 times"):
         await fetch(resources, AtHand(artifacts_told={"junit": bomb}))
+
+
+def _encrypted() -> bytes:
+    packed = bytearray(zipped({"r.xml": report({"a": PASS})}))
+    packed[6] |= 1
+    packed[packed.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    ("bad", "fails", "why"),
+    [
+        (zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)}), [], "250 times"),
+        (_encrypted(), [], "encrypted"),
+        (JUNIT, [GitHubRefusedError("GitHub's redirect leads to nowhere")], "leads to nowhere"),
+    ],
+    ids=["bomb", "encrypted", "refused"],
+)
+async def test_one_artifact_that_cannot_be_had_does_not_keep_the_others_away(
+    resources: Resources, bad: bytes, fails: list, why: str
+) -> None:
+    at_hand = AtHand(
+        artifacts_told={"junit-bad": bad, "junit-good": zipped({"g.xml": report({"b": PASS})})},
+        fails={"download": [*fails]},
+    )
+    with pytest.raises(BrokenArtifactError, match=why):
+        await fetch(resources, at_hand)
+    await carry_out(resources)
+    assert await rows(resources, "SELECT tests FROM test_runs") == [(1,)]
 
 
 async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(resources: Resources) -> None:
