@@ -60,8 +60,7 @@ def attempts_of(repository: str, number: int, now: datetime, pushes: int) -> lis
     runs = generate(now, seed=2024 + number).runs
     found = [_attempt(repository, number, list(jobs)) for _, jobs in groupby(sorted(runs, key=_key), key=_key)]
     newest = sorted({one.run_id for one in found})[-pushes:]
-    reruns = {one.run_id for one in found if one.number > 1}
-    kept = [_told(one, random, now, reruns) for one in found if one.run_id in newest]
+    kept = [_told(one, random, now) for one in found if one.run_id in newest]
     return sorted(kept, key=lambda one: one.completed_at)
 
 
@@ -91,9 +90,8 @@ def _attempt(repository: str, number: int, jobs: Sequence[DemoRun]) -> Attempt:
     )  # fmt: skip
 
 
-def _told(one: Attempt, random: Random, now: datetime, reruns: set[int]) -> Attempt:
-    # Polling sees a run's latest attempt alone, so those that ran again are always told of.
-    may_be_polled = one.started_at > now - timedelta(days=POLLED_DAYS) and one.run_id not in reruns
+def _told(one: Attempt, random: Random, now: datetime) -> Attempt:
+    may_be_polled = one.first_started_at > now - timedelta(days=POLLED_DAYS)
     draw = random.random()
     told = 0 if may_be_polled and draw < _NEVER else 2 if draw > 1 - _TWICE else 1
     return Attempt(**{**vars(one), "told": told})

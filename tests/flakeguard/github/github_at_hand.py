@@ -38,6 +38,7 @@ class AtHand:
     artifacts_told: dict[str, bytes] = field(default_factory=dict)
     made_at: dict[str, datetime] = field(default_factory=dict)
     jobs_told: Sequence[Job] = (Job("unit", ("ubuntu-latest",), STARTED, STARTED + timedelta(minutes=5)),)
+    attempts_began: dict[int, datetime] = field(default_factory=dict)
     listed: Sequence[WorkflowRun] = ()
     etag: str = '"one"'
     fails: dict[str, list[BaseException]] = field(default_factory=dict)
@@ -51,6 +52,10 @@ class AtHand:
     async def run(self, owner: str, repo: str, run_id: int) -> WorkflowRun:
         self._ask("run")
         return self.run_told
+
+    async def attempt_started_at(self, owner: str, repo: str, run_id: int, attempt: int) -> datetime | None:
+        self._ask(f"start of {attempt}")
+        return self.attempts_began.get(attempt)
 
     async def artifacts(self, owner: str, repo: str, run_id: int) -> Sequence[Artifact]:
         self._ask("artifacts")

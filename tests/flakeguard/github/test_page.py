@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations.actions import perform
 from flakeguard.worker.outbox import settle
 
@@ -122,11 +123,14 @@ def pressed(action: str, sha: str = SHA) -> dict:
 
 
 class Rerunning:
-    def __init__(self) -> None:
+    def __init__(self, refuses: int | None = None) -> None:
         self.asked: list[tuple] = []
+        self.refuses = refuses
 
     def installation(self, number: int):
         async def rerun_failed_jobs(*args):
+            if args[-1] == self.refuses:
+                raise GitHubRefusedError("it runs already", status=403)
             self.asked.append((number, *args))
 
         return SimpleNamespace(rerun_failed_jobs=rerun_failed_jobs)
@@ -154,6 +158,14 @@ async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliv
         "SELECT metadata ->> 'answer' FROM audit_events WHERE action = 'github.action_requested'"
     )
     assert told == answer
+
+
+async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(bound, deliver, owner, resources):
+    await deliver("workflow_run", run_event(run_id=1))
+    await deliver("workflow_run", run_event(run_id=2))
+    job_id = await owed_action(deliver, owner, "rerun_failed")
+    answer = await perform(resources, Rerunning(refuses=1), pressed("rerun_failed"), job_id=job_id)
+    assert answer == "Failed jobs run again: 1 (not now: it runs already), 2."
 
 
 @pytest.mark.parametrize("action", ["quarantine", "open_issue", "dismiss_flake", "mark_stable", "dance"])

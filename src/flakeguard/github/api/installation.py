@@ -50,6 +50,12 @@ class Installation:
         endpoint = f"GET {_REPO}/actions/runs/{{run_id}}"
         return run_of(json_of(await self.call(endpoint, {"owner": owner, "repo": repo, "run_id": run_id}), endpoint))
 
+    async def attempt_started_at(self, owner: str, repo: str, run_id: int, attempt: int) -> datetime | None:
+        """When an attempt of a run began; an earlier one than the latest too."""
+        endpoint = f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}"
+        path = {"owner": owner, "repo": repo, "run_id": run_id, "attempt_number": attempt}
+        return run_of(json_of(await self.call(endpoint, path), endpoint)).run_started_at
+
     async def runs(self, owner: str, repo: str, created_since: datetime, etag: str | None) -> AsyncIterator[RunPage]:
         """Completed runs that were created since, newest first, page by page. GitHub shows the newest 1,000.
 

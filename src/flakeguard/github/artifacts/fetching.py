@@ -199,6 +199,10 @@ async def _starts(fetch: _Fetch) -> Mapping[int, datetime]:
     starts: dict[int, datetime] = {row["run_attempt"]: row["run_started_at"] for row in rows}
     if fetch.run.run_started_at is not None:
         starts[fetch.run.attempt] = fetch.run.run_started_at
+    for number in (fetch.attempt, fetch.attempt + 1):  # between these two lie the artifacts of this attempt
+        if 1 < number < fetch.run.attempt and number not in starts:
+            began = await fetch.source.attempt_started_at(fetch.owner, fetch.repo, fetch.run.id, number)
+            starts |= {} if began is None else {number: began}
     return starts
 
 

@@ -14,6 +14,10 @@ class Source(Protocol):
         """The run at its latest attempt."""
         ...
 
+    async def attempt_started_at(self, owner: str, repo: str, run_id: int, attempt: int) -> datetime | None:
+        """When an attempt of a run began; an earlier one than the latest too."""
+        ...
+
     async def artifacts(self, owner: str, repo: str, run_id: int) -> Sequence[Artifact]:
         """Those of all attempts. Raises GoneError when GitHub keeps none of the run any more."""
         ...

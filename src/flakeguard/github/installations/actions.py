@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import structlog
 
+from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations import repository
 from flakeguard.github.installations.client import AppClient
 from flakeguard.github.installations.repository import KnownRepository
@@ -84,9 +85,14 @@ async def _rerun(client: AppClient | None, known: KnownRepository, runs: list[Kn
     if not failed:
         return "No run of this commit failed."
     owner, _, name = known.full_name.partition("/")
+    told: list[str] = []
     for run_id in failed:
-        await client.installation(known.installation_id).rerun_failed_jobs(owner, name, run_id)
-    return f"Failed jobs run again: {', '.join(map(str, failed))}."
+        try:
+            await client.installation(known.installation_id).rerun_failed_jobs(owner, name, run_id)
+            told.append(f"{run_id}")
+        except GitHubRefusedError as error:  # it may run already: somebody else pressed, or this is our second try
+            told.append(f"{run_id} (not now: {error})")
+    return f"Failed jobs run again: {', '.join(told)}."
 
 
 async def _tell(connection: Connection, known: KnownRepository, asked: _Asked, answer: str) -> None:

@@ -16,6 +16,7 @@ from flakeguard.github.facts import WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.polling.pace import DEAD_RESTS, created_since, due_before, next_cursor, wait_after
 from flakeguard.github.webhooks import owing, repository
+from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
 from flakeguard.worker.dead_letters import retry
 from flakeguard.worker.errors import RetryLater
@@ -126,9 +127,16 @@ async def _look(
     return len(created), owed
 
 
-async def _hear_of(connection: Connection, known: KnownRepository, run: WorkflowRun, cause: str) -> bool:
-    """Keep what is told of a run and owe it, unless that was done; whether it was new."""
-    told = as_noted(run, run.attempt)
+async def _hear_of(connection: Connection, known: KnownRepository, run: WorkflowRun, cause: str) -> int:
+    """Keep what is told of a run and owe it, unless that was done; how many of its attempts were new.
+
+    GitHub lists the latest attempt alone. Those before it are over too, and may be what nobody told of.
+    """
+    told = [as_noted(run, number, latest=number == run.attempt) for number in range(1, run.attempt + 1)]
+    return sum([await _hear_of_attempt(connection, known, attempt, cause) for attempt in told])
+
+
+async def _hear_of_attempt(connection: Connection, known: KnownRepository, told: Run, cause: str) -> bool:
     state = await repository.note_run(connection, known.id, told)  # locks the row: a webhook waits, or was first
     if not told.completed or state is not None:
         return False

@@ -199,6 +199,21 @@ async def test_a_reruns_artifacts_are_told_from_the_first_attempts(resources: Re
     assert await rows(resources, flaky) == [("adds",)]
 
 
+async def test_an_attempt_in_between_that_nobody_told_of_has_its_own_artifacts(resources: Resources) -> None:
+    second, third = STARTED + timedelta(hours=1), STARTED + timedelta(hours=2)
+    at_hand = AtHand(
+        run_told=a_run(attempt=3, run_started_at=third),
+        artifacts_told={name: zipped({"r.xml": report({name: PASS})}) for name in ("junit-1", "junit-2", "junit-3")},
+        made_at={"junit-2": second + timedelta(minutes=1), "junit-3": third + timedelta(minutes=1)},
+        attempts_began={2: second},
+    )
+    for attempt in (1, 2, 3):
+        await fetch(resources, at_hand, wanted(attempt=attempt))
+    await carry_out(resources)
+    stored = await rows(resources, "SELECT run_attempt, job FROM test_runs ORDER BY 1")
+    assert [attempt for attempt, _ in stored] == [1, 2, 3]
+
+
 async def test_a_run_under_way_is_left_to_whoever_hears_of_its_end(resources: Resources) -> None:
     told = await fetch(resources, AtHand(run_told=a_run(status="in_progress", conclusion=None)))
     assert told == {"state": "under way"}

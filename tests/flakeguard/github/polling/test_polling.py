@@ -74,6 +74,17 @@ async def test_each_completed_run_is_owed_once(resources: Resources) -> None:
     assert sorted(await rows(resources, "SELECT workflow_run_id FROM github_runs WHERE state = 'empty'")) == [(3,)]
 
 
+async def test_attempts_before_the_latest_are_owed_too_unless_they_are_known(resources: Resources) -> None:
+    at_hand = AtHand(listed=[a_run(1, attempt=3)])
+    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 1, "runsOwed": 3}
+    at_hand.etag, at_hand.listed = '"two"', [a_run(1, attempt=4)]
+    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
+    owed = await rows(
+        resources, "SELECT (data ->> 'runAttempt')::int FROM outbox WHERE queue = 'runs:ingest' ORDER BY 1"
+    )
+    assert owed == [(1,), (2,), (3,), (4,)]
+
+
 async def test_a_webhook_and_a_look_at_once_owe_a_run_once(resources: Resources) -> None:
     async def webhook(number: int) -> int:
         told = Run(number, 1, "a" * 40, "topic", "push", (), "CI", 7, None, "completed", "failure", STARTED)
