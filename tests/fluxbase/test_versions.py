@@ -134,6 +134,7 @@ def role(addresses: Addresses, tmp_path: Path, *arguments: str) -> Iterator["sub
         "FG_ENV": "prod", "DATABASE_URL": addresses.runtime_dsn, "REDIS_URL": addresses.redis_url,
         "FG_JWT_SECRET": SECRET, "FG_PUBLIC_URL": "https://flakeguard.example.com",
     }  # fmt: skip
+    environment["METRICS_PORT"] = str(free_port())  # in production a port that is busy is not moved aside
     command = [sys.executable, "-m", "flakeguard", *arguments]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)

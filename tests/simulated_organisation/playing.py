@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from heapq import merge
 from typing import Any
@@ -51,7 +51,7 @@ def played(repositories: int, pushes: int, tell: Callable[[str], None], *, polli
     names = [f"{ACCOUNT}/{name}" for name in (f"service-{number:02}" for number in range(1, repositories + 1))]
     now = datetime.now(UTC).replace(microsecond=0)
     histories = [attempts_of(name, number, now, pushes) for number, name in enumerate(names)]
-    attempts = tuple(merge(*histories, key=lambda one: one.completed_at))
+    attempts, last = _with_the_pulls_last(list(merge(*histories, key=lambda one: one.completed_at)))
     with github_in_a_thread() as fake, temporary_home() as home:
         organisation = Organisation(fake, names)
         settings = {
@@ -75,10 +75,25 @@ def played(repositories: int, pushes: int, tell: Callable[[str], None], *, polli
             tell(
                 f"{len(attempts)} attempts happened; {deliveries} deliveries taken in {time.monotonic() - began:.0f} s"
             )
-            stage = Stage(up, organisation, client, attempts, f"http://127.0.0.1:{queues}/queues")
+            address = f"http://127.0.0.1:{queues}/queues"
+            _settle(Stage(up, organisation, client, attempts, address), polling=polling)
+            for attempt in last:
+                organisation.happen(attempt)
+                organisation.tell(client, attempt)
+            stage = Stage(up, organisation, client, attempts + last, address)
             _settle(stage, polling=polling)
             tell(f"nothing is owed any more after {time.monotonic() - began:.0f} s")
             yield stage
+
+
+def _with_the_pulls_last(attempts: list[Attempt]) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
+    """The newest of each repository's pull requests apart: it is told of when all else is known.
+
+    A page says what is known now, and a comment what was known when the commit's results came.
+    """
+    newest = {one.repository: one for one in attempts if one.pr_number}
+    last = tuple(replace(one, told=max(one.told, 1)) for one in newest.values())
+    return tuple(one for one in attempts if one not in newest.values()), last
 
 
 def _sign_up(client: httpx.Client) -> None:
