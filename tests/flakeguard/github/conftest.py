@@ -6,16 +6,22 @@ import hmac
 import json
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 from tests.conftest import settings_of_a_clone
+from tests.github.fake import APP_ID, FakeGitHub, fake_github
 
+from flakeguard.github.api import GitHub
+from flakeguard.github.api.tokens import AppKey
 from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker.metrics import GitHubMetrics
+from fluxbase.resources import utc_now
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ("@octokit/webhooks-examples", "7.6.1")
@@ -63,6 +69,20 @@ def _secret(text: str) -> Any:
 
 def signed(body: bytes, secret: str = SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeGitHub]:
+    async with fake_github() as made:
+        yield made
+
+
+@pytest.fixture
+async def github(fake: FakeGitHub) -> AsyncIterator[GitHub]:
+    key = AppKey(APP_ID, fake.private_key)
+    made = GitHub(key, fake.url, GitHubMetrics(CollectorRegistry()), utc_now)
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture

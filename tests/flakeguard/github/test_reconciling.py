@@ -1,37 +1,18 @@
 """Installations agree with GitHub though no event told of what happened."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-from prometheus_client import CollectorRegistry
-from tests.github.fake import APP_ID, FakeGitHub, fake_github
+from tests.github.fake import FakeGitHub
 
 from flakeguard.github.api import GitHub
-from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.installations.reconciling import Reconciled, reconcile
-from flakeguard.worker.metrics import GitHubMetrics
 from fluxbase.resources import Resources, utc_now
 
 from .conftest import INSTALLATION, REPOSITORY, Deliver, installation_event
 from .conftest import repository as told_repository
 
 API = "https://api.github.com"
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeGitHub]:
-    async with fake_github() as made:
-        yield made
-
-
-@pytest.fixture
-async def github(fake: FakeGitHub) -> AsyncIterator[GitHub]:
-    key = AppKey(APP_ID, fake.private_key)
-    made = GitHub(key, fake.url, GitHubMetrics(CollectorRegistry()), utc_now)
-    yield made
-    await made.aclose()
 
 
 async def agree(resources: Resources, github: GitHub, *, later: timedelta = timedelta(minutes=5)) -> Reconciled:

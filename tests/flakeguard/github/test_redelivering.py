@@ -1,41 +1,23 @@
 """Deliveries that came while nobody was there are asked for again, a few times, and none that is here."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
-from tests.github.fake import APP_ID, FakeGitHub, fake_github
+from tests.github.fake import FakeGitHub
 
 from flakeguard.github.api import GitHub
-from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.redelivering import redelivering
 from flakeguard.github.redelivering.pace import REDELIVERABLE, WAITS, read_since
 from flakeguard.github.redelivering.redelivering import Look, ask_again
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.metrics import GitHubMetrics
 from flakeguard.worker.schedules import INSTALLATIONS, MISSED, POLLING_DUE, scheduled_functions
 from fluxbase.jobs import running_jobs
 from fluxbase.resources import Resources, utc_now
 
 from .conftest import Deliver, run_event
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeGitHub]:
-    async with fake_github() as made:
-        yield made
-
-
-@pytest.fixture
-async def github(fake: FakeGitHub) -> AsyncIterator[GitHub]:
-    key = AppKey(APP_ID, fake.private_key)
-    made = GitHub(key, fake.url, GitHubMetrics(CollectorRegistry()), utc_now)
-    yield made
-    await made.aclose()
 
 
 async def look(resources: Resources, github: GitHub, *, later: timedelta = timedelta()) -> Look:
