@@ -9,7 +9,7 @@ from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.owing import owe_run
 from flakeguard.github.webhooks.repository import note_run, set_run_state
-from flakeguard.loadtest.github import INSTALLATION_ID, sha_of
+from flakeguard.loadtest.answers import INSTALLATION_ID, OWNER, repository_of, sha_of
 from flakeguard.loadtest.model import Load
 from fluxbase.db import load as load_queries
 from fluxbase.resources import Resources
@@ -24,10 +24,11 @@ async def make_repositories(resources: Resources, count: int, api_url: str) -> S
         organization = await connection.fetchval(SQL["make_organization"])
         await connection.execute(SQL["make_installation"], INSTALLATION_ID, api_url, organization)
         for number in range(1, count + 1):
-            name = f"repository-{number}"
-            await connection.execute(SQL["make_repository"], organization, name, number, INSTALLATION_ID)
+            await connection.execute(
+                SQL["make_repository"], organization, repository_of(number), number, INSTALLATION_ID
+            )
     return [
-        KnownRepository(number, INSTALLATION_ID, f"load/repository-{number}", "main", True, None, None)  # noqa: FBT003
+        KnownRepository(number, INSTALLATION_ID, f"{OWNER}/{repository_of(number)}", "main", True, None, None)  # noqa: FBT003
         for number in range(1, count + 1)
     ]
 

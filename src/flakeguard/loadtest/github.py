@@ -7,24 +7,21 @@ is measured. It takes the token that it gave, and no token at all where artifact
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from flakeguard.loadtest import answers
+from flakeguard.loadtest.answers import TOKEN, Answer
 from flakeguard.loadtest.artifacts import artifact
 
-APP_ID, INSTALLATION_ID = 1, 1
-_TOKEN = "ghs_of_the_load_test"  # noqa: S105 -- for ourselves alone
-_BEGAN: Final = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_STORAGE = re.compile(r"/storage/(\d+)")
 _STATUS = {200: "OK", 201: "Created", 302: "Found", 401: "Unauthorized", 404: "Not Found"}
-
-type Answer = tuple[int, Any]
 
 
 def _new_key() -> str:
@@ -37,109 +34,29 @@ class StandIn:
     """What it holds is made when it is asked for; `check_runs` counts those made, `asked` all requests."""
 
     cases: int
+    repositories: int
     address: str = ""
     check_runs: int = 0
     asked: int = 0
     private_key: str = field(default_factory=_new_key, repr=False)
 
     def answer(self, method: str, path: str, token: str) -> Answer:
-        """Status and body; a text is where a redirect leads."""
+        """Status and body; a text is where a redirect leads, and bytes are an artifact."""
         self.asked += 1
-        for wanted, pattern, found in _ROUTES:
-            if wanted == method and (match := pattern.fullmatch(path)):
-                if (pattern is _STORAGE) == bool(token) or (pattern is not _STORAGE and not self._knows(token)):
-                    return 401, {"message": "Bad credentials"}
-                return found(self, *match.groups())
-        return 404, {"message": "Not Found"}
-
-    def _knows(self, token: str) -> bool:
-        return token == _TOKEN or token.count(".") == 2  # noqa: PLR2004 -- a JWT of the App
+        stored = _STORAGE.fullmatch(path)
+        if bool(stored) == bool(token) or not (stored or _is_ours(token)):
+            return 401, {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest"}
+        return (200, artifact(int(stored[1]), self.cases)) if stored else answers.answer(self, method, path)
 
 
-def sha_of(run: int) -> str:
-    """The commit of a run; each has its own."""
-    return f"{run:040x}"
-
-
-def _at(seconds: int) -> str:
-    return f"{_BEGAN + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _token(_self: StandIn) -> Answer:
-    return 201, {"token": _TOKEN, "expires_at": f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
-
-
-def _run(_self: StandIn, repository: str, run: str) -> Answer:
-    number = int(run)
-    return 200, {
-        "id": number, "run_attempt": 1, "head_sha": sha_of(number), "head_branch": "main", "event": "push",
-        "head_repository": {"full_name": repository}, "repository": {"full_name": repository}, "pull_requests": [],
-        "name": "CI", "run_number": number, "html_url": f"https://github.com/{repository}/actions/runs/{run}",
-        "status": "completed", "conclusion": "success", "created_at": _at(number), "run_started_at": _at(number),
-        "updated_at": _at(number + 60),
-    }  # fmt: skip
-
-
-def _artifacts(_self: StandIn, run: str) -> Answer:
-    one = {
-        "id": int(run), "name": "junit-results", "size_in_bytes": 1, "expired": False,
-        "created_at": _at(int(run) + 50),
-    }  # fmt: skip
-    return 200, {"total_count": 1, "artifacts": [one]}
-
-
-def _jobs(_self: StandIn, run: str) -> Answer:
-    one = {
-        "name": "test", "labels": ["ubuntu-latest"], "started_at": _at(int(run)), "completed_at": _at(int(run) + 60),
-    }  # fmt: skip
-    return 200, {"total_count": 1, "jobs": [one]}
-
-
-def _zip(self: StandIn, run: str) -> Answer:
-    return 302, f"{self.address}/storage/{run}"
-
-
-def _stored(self: StandIn, run: str) -> Answer:
-    return 200, artifact(int(run), self.cases)
-
-
-def _no_check_runs(_self: StandIn) -> Answer:
-    return 200, {"total_count": 0, "check_runs": []}
-
-
-def _check_run(self: StandIn) -> Answer:
-    self.check_runs += 1
-    return 201, {"id": self.check_runs}
-
-
-def _changed(_self: StandIn, number: str) -> Answer:
-    return 200, {"id": int(number)}
-
-
-def _no_pulls(_self: StandIn) -> Answer:
-    return 200, []
-
-
-_REPO = "/repos/[^/]+/[^/]+"
-_STORAGE = re.compile(r"/storage/(\d+)")
-_ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
-    ("GET", re.compile(r"/repos/([^/]+/[^/]+)/actions/runs/(\d+)"), _run),
-    ("GET", re.compile(rf"{_REPO}/actions/runs/(\d+)/artifacts"), _artifacts),
-    ("GET", re.compile(rf"{_REPO}/actions/runs/(\d+)/attempts/1/jobs"), _jobs),
-    ("GET", re.compile(rf"{_REPO}/actions/artifacts/(\d+)/zip"), _zip),
-    ("GET", _STORAGE, _stored),
-    ("GET", re.compile(rf"{_REPO}/commits/[^/]+/check-runs"), _no_check_runs),
-    ("GET", re.compile(rf"{_REPO}/commits/[^/]+/pulls"), _no_pulls),
-    ("POST", re.compile(rf"{_REPO}/check-runs"), _check_run),
-    ("PATCH", re.compile(rf"{_REPO}/check-runs/(\d+)"), _changed),
-    ("POST", re.compile(rf"/app/installations/{INSTALLATION_ID}/access_tokens"), _token),
-)
+def _is_ours(token: str) -> bool:
+    return token == TOKEN or token.count(".") == 2  # noqa: PLR2004 -- a JWT of the App
 
 
 @asynccontextmanager
-async def standing_in(cases: int) -> AsyncGenerator[StandIn]:
+async def standing_in(cases: int, repositories: int) -> AsyncGenerator[StandIn]:
     """The stand-in, serving on loopback for the block."""
-    github = StandIn(cases)
+    github = StandIn(cases, repositories)
     open_ones: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

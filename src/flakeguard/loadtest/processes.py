@@ -8,7 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flakeguard.loadtest.github import APP_ID, StandIn
+from flakeguard.loadtest.answers import APP_ID
+from flakeguard.loadtest.github import StandIn
 from flakeguard.loadtest.model import Load
 from fluxbase.resources import Addresses
 

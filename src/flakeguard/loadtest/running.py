@@ -68,11 +68,11 @@ async def full_jobs(load: Load, addresses: Addresses, folder: Path, tell: Tell) 
     port, log = port_or_next("127.0.0.1", _FIRST_PORT), folder / "worker.log"
     async with (
         open_resources(addresses, application_name="flakeguard-loadtest") as resources,
-        standing_in(load.cases) as github,
+        standing_in(load.cases, load.repositories) as github,
     ):
+        repositories = await make_repositories(resources, load.repositories, github.address)
         with worker(load, addresses, github, port, log) as pid:
             await _started(port, log)
-            repositories = await make_repositories(resources, load.repositories, github.address)
             before, owed = await _cpu(resources, pid), dict[int, float]()
             feeding = asyncio.create_task(
                 feed(resources, repositories, load, lambda run: owed.__setitem__(run, time.time()))
