@@ -11,7 +11,10 @@ from flakeguard.loadtest.github import standing_in
 
 
 async def test_the_stand_in_takes_only_its_tokens_and_none_for_artifacts():
-    async with standing_in(cases=50, repositories=1) as github, httpx.AsyncClient(base_url=github.address, trust_env=False) as client:
+    async with (
+        standing_in(cases=50, repositories=1) as github,
+        httpx.AsyncClient(base_url=github.address, trust_env=False) as client,
+    ):
         run = "/repos/load/repository-1/actions/runs/7"
         assert (await client.get(run)).status_code == 401
         made = await client.post("/app/installations/1/access_tokens", headers={"Authorization": "Bearer a.j.wt"})
