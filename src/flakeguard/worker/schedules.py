@@ -1,5 +1,6 @@
 """What FlakeGuard does by the clock, as functions and schedules of Fluxbase's jobs. The four queues are BullMQ's."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from flakeguard.github.api import GitHub
 from flakeguard.github.installations.reconciling import reconcile
 from flakeguard.github.redelivering.redelivering import ask_again
 from flakeguard.github.webhooks.cleaning import clean_deliveries
+from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.quarantine.sweeping import review_what_is_open
 from flakeguard.retention.cleaning import clean, retention_of
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.dead_letters import retry
@@ -25,6 +28,7 @@ _SQL = load(__package__)
 
 AGEING = "flakeguard.ageing"
 PARTITIONS = "flakeguard.partitions"
+QUARANTINE = "flakeguard.quarantine"
 RETENTION = "flakeguard.retention"
 DELIVERIES = "flakeguard.github_deliveries"
 POLLING_DUE = "flakeguard.polling"
@@ -38,16 +42,18 @@ _DAILY_DELIVERIES = "15 3 * * *"
 _EVERY_MINUTE = "* * * * *"
 _EVERY_FIVE_MINUTES = "*/5 * * * *"
 _HOURLY = "7 * * * *"
+_HOURLY_QUARANTINE = "37 * * * *"
 _UNHURRIED = Backoff(first_seconds=30)
 
 
 def scheduled_functions(settings: FlakeGuardSettings, github: GitHub | None = None) -> Functions:
-    """Ageing, partitions, retention, old deliveries; and what asks GitHub, where this worker has an App's key.
+    """Ageing, quarantine, partitions, retention, old deliveries; and what asks GitHub, where there is an App's key.
 
     Times are UTC; in development retention runs every minute.
     """
     functions = Functions()
     _add_ageing(functions, settings)
+    _add_quarantine(functions, settings)
     _add_partitions(functions)
     _add_retention(functions, settings)
     _add_deliveries(functions, settings)
@@ -108,6 +114,16 @@ def _add_ageing(functions: Functions, settings: FlakeGuardSettings) -> None:
         return {"projects": await age_what_is_due(job.resources, config)}
 
     functions.schedule(AGEING, function=AGEING, cron=_DAILY_AGEING, at_once=True)
+
+
+def _add_quarantine(functions: Functions, settings: FlakeGuardSettings) -> None:
+    config = analysis_config(settings)
+
+    @functions.function(QUARANTINE, max_attempts=5, backoff=_UNHURRIED)
+    async def review(job: Job) -> dict[str, int]:
+        return asdict(await review_what_is_open(job.resources, DEFAULT_POLICY, config))
+
+    functions.schedule(QUARANTINE, function=QUARANTINE, cron=_HOURLY_QUARANTINE, at_once=True)
 
 
 def _add_partitions(functions: Functions) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from flakeguard.analysis import ageing
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.schedules import AGEING, DELIVERIES, PARTITIONS, RETENTION, scheduled_functions
+from flakeguard.worker.schedules import AGEING, DELIVERIES, PARTITIONS, QUARANTINE, RETENTION, scheduled_functions
 from fluxbase.jobs import running_jobs
 from fluxbase.monitoring.job_metrics import JobMetrics
 from fluxbase.resources import Resources
@@ -21,7 +21,7 @@ from ..analysis.test_recompute import make_project
 async def test_what_was_missed_is_made_up_for_once_when_workers_start(
     resources: Resources, settings: FlakeGuardSettings
 ) -> None:
-    """Two workers start after days without any: ageing, partitions, retention and old deliveries run once each."""
+    """Two workers start after days without any: ageing, quarantine, partitions, retention, deliveries run once each."""
     registry = CollectorRegistry()
     async with running_jobs(resources, settings, scheduled_functions(settings)):
         pass  # a first start, so that the schedules are known
@@ -38,7 +38,7 @@ async def test_what_was_missed_is_made_up_for_once_when_workers_start(
         runs = await _ended(resources)
     # A minute may turn while this runs, and retention is due each minute in development.
     assert runs.pop(RETENTION) in (1, 2)
-    assert runs == {AGEING: 1, PARTITIONS: 1, DELIVERIES: 1}
+    assert runs == {AGEING: 1, PARTITIONS: 1, DELIVERIES: 1, QUARANTINE: 1}
 
 
 async def _ended(resources: Resources) -> dict[str, int]:
@@ -46,7 +46,7 @@ async def _ended(resources: Resources) -> dict[str, int]:
         while True:
             async with resources.database.transaction() as connection:
                 rows = await connection.fetch("SELECT name, status FROM jobs.jobs WHERE name LIKE 'flakeguard.%'")
-            if len({row["name"] for row in rows}) == 4 and all(row["status"] == "completed" for row in rows):
+            if len({row["name"] for row in rows}) == 5 and all(row["status"] == "completed" for row in rows):
                 names = [row["name"] for row in rows]
                 return {name: names.count(name) for name in names}
             await asyncio.sleep(0.02)

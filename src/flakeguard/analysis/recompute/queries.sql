@@ -15,16 +15,19 @@ WHERE s.project_id = $1
 ORDER BY s.test_case_id
 
 -- name: begin_recomputation
-INSERT INTO recomputations (project_id, job_id, scope, tests, batches, notes, created_at, finished_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, CASE WHEN $5::integer = 0 THEN $7::timestamptz END)
+INSERT INTO recomputations (project_id, job_id, scope, tests, batches, created_at, finished_at)
+VALUES ($1, $2, $3, $4, $5, $6::timestamptz, CASE WHEN $5::integer = 0 THEN $6::timestamptz END)
 ON CONFLICT (project_id, job_id) WHERE finished_at IS NULL DO NOTHING
 RETURNING id
 
 -- name: count_batch
 UPDATE recomputations SET tests_done = tests_done + $2, batches_done = batches_done + 1,
-    finished_at = CASE WHEN batches_done + 1 >= batches THEN $3::timestamptz END
+    finished_at = CASE WHEN batches_done + 1 >= batches THEN $3::timestamptz END,
+    quarantine_proposed = quarantine_proposed + $4, quarantine_activated = quarantine_activated + $5,
+    quarantine_expired = quarantine_expired + $6, quarantine_resolved = quarantine_resolved + $7
 WHERE id = $1
-RETURNING tests, tests_done, batches, batches_done
+RETURNING tests, tests_done, batches, batches_done, quarantine_proposed, quarantine_activated, quarantine_expired,
+    quarantine_resolved
 
 -- name: tests_of_project
 SELECT test_case_id FROM flake_stats WHERE project_id = $1 AND test_case_id = ANY($2::bigint[]) ORDER BY test_case_id

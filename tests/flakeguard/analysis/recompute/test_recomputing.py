@@ -77,10 +77,15 @@ async def test_batches_give_what_the_incremental_way_gave(
         async with resources.database.transaction() as connection:
             assert [tuple(row) for row in await connection.fetch(_VERDICTS)] == before
             assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+            proposed = await connection.fetch(
+                "SELECT c.name, q.state FROM quarantine_decisions q JOIN test_cases c ON c.id = q.test_case_id"
+            )
+            assert [tuple(one) for one in proposed] == [("adds", "PROPOSED")]
         async with resources.database.transaction(Claims("authenticated", str(tenant.user.id))) as connection:
             assert await connection.fetchval("SELECT count(*) FROM recomputations") == 1
     assert (row["tests"], row["tests_done"], row["batches"], row["batches_done"]) == (3, 3, 2, 2)
-    assert "quarantine was not updated" in row["notes"][0]
+    counted = ("proposed", "activated", "expired", "resolved")
+    assert [row[f"quarantine_{name}"] for name in counted] == [1, 0, 0, 0]
     assert {name: verdict for name, _, _, verdict, _ in before}["adds"] == "flaky"
     sample = registry.get_sample_value
     assert sample("flakeguard_worker_tests_analyzed_total") == 6 * 3 + 3
@@ -109,6 +114,8 @@ async def test_scopes_choose_tests_and_a_batch_counts_once(
         told = await begin(database, of(document), job_id=f"job-{number}", now=NOW)
         assert told["tests"] == tests, document
     await finished(resources, 6)
+    async with resources.database.transaction() as connection:  # none of them was asked to update it
+        assert await connection.fetchval("SELECT count(*) FROM quarantine_decisions") == 0
     batch = RecomputeBatchJobData(recomputation_id=1, project_id=stranger.project.id, test_ids=tuple(ids.values()))
     assert await recompute_batch(
         database, batch, job_id="never-owed", config=AnalysisConfig(), now=NOW, tell=lambda _judged: None

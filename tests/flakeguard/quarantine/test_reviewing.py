@@ -1,0 +1,89 @@
+"""Decisions in a real database: made once, ended in time, seen by their own tenant alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.quarantine.reviewing import Reviewed
+from flakeguard.quarantine.sweeping import review_what_is_open
+from fluxbase.db import Claims
+from fluxbase.resources import Resources
+
+from ..conftest import Tenant
+from .conftest import reviewed
+
+
+async def states(resources: Resources) -> list[tuple[int, str]]:
+    async with resources.database.transaction() as connection:
+        rows = await connection.fetch("SELECT test_case_id, state FROM quarantine_decisions ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def swept(resources: Resources, days: int) -> Reviewed:
+    later = replace(resources, now=lambda: resources.now() + timedelta(days=days))
+    return await review_what_is_open(later, DEFAULT_POLICY, AnalysisConfig())
+
+
+async def test_a_flake_is_proposed_once_and_expires_by_itself(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int]
+) -> None:
+    assert await reviewed(resources, tenant, tests) == Reviewed(proposed=1)
+    assert await reviewed(resources, tenant, tests) == Reviewed()
+    assert await swept(resources, 29) == Reviewed()
+    assert await swept(resources, 31) == Reviewed(expired=1)
+    assert await swept(resources, 31) == Reviewed()
+    assert await states(resources) == [(tests["adds"], "EXPIRED")]
+    assert await reviewed(resources, tenant, tests) == Reviewed(proposed=1)  # it flakes on, and is asked about again
+    assert await states(resources) == [(tests["adds"], "EXPIRED"), (tests["adds"], "PROPOSED")]
+    async with resources.database.transaction() as connection:
+        told: list[Any] = await connection.fetch(
+            "SELECT metadata FROM audit_events WHERE action = 'quarantine.reviewed' AND project_id = $1 ORDER BY id",
+            tenant.project.id,
+        )
+    assert [(one["metadata"]["proposed"], one["metadata"]["expired"]) for one in told] == [(1, 0), (0, 1), (1, 0)]
+
+
+async def test_what_is_stable_by_now_is_resolved(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int]
+) -> None:
+    await reviewed(resources, tenant, tests)
+    async with resources.database.transaction() as connection:
+        await connection.execute("UPDATE flake_stats SET verdict = 'stable' WHERE test_case_id = $1", tests["adds"])
+    assert await swept(resources, 0) == Reviewed(resolved=1)
+
+
+async def test_a_test_has_one_open_decision(resources: Resources, tenant: Tenant, tests: Mapping[str, int]) -> None:
+    await reviewed(resources, tenant, tests)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with resources.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO quarantine_decisions"
+                " (project_id, test_case_id, state, score, confidence, rationale, until, decided_at, decider)"
+                " VALUES ($1, $2, 'ACTIVE', 0.5, 0.5, 'twice', now(), now(), 'ada')",
+                tenant.project.id, tests["adds"],
+            )  # fmt: skip
+
+
+async def test_tests_of_another_project_are_not_touched(
+    resources: Resources, stranger: Tenant, tests: Mapping[str, int]
+) -> None:
+    assert await reviewed(resources, stranger, tests) == Reviewed()
+    assert await states(resources) == []
+
+
+async def test_tenants_see_their_own_decisions_and_write_none(
+    resources: Resources, tenant: Tenant, stranger: Tenant, tests: Mapping[str, int]
+) -> None:
+    await reviewed(resources, tenant, tests)
+    for person, expected in ((tenant, 1), (stranger, 0)):
+        async with resources.database.transaction(Claims("authenticated", str(person.user.id))) as connection:
+            assert await connection.fetchval("SELECT count(*) FROM quarantine_decisions") == expected
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with resources.database.transaction(Claims("authenticated", str(tenant.user.id))) as connection:
+            await connection.execute("UPDATE quarantine_decisions SET state = 'RESOLVED', ended_at = now()")
