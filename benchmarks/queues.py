@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import runner
-from flakeguard.worker.bull import Queue, Worker
+from flakeguard.worker.bull import BareWorker, Queue
 from flakeguard.worker.jobs import PROCESS_RUN
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.processors import Job
@@ -70,7 +70,7 @@ async def _bare(addresses: Addresses) -> None:
     async def nothing(_job: Any, _token: str) -> dict[str, Any]:
         return {}
 
-    worker = Worker(
+    worker = BareWorker(
         bullmq_name(INGEST), nothing,
         {"connection": redis, "prefix": PREFIX, "concurrency": CONCURRENCY, "autorun": False},
     )  # fmt: skip

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from flakeguard.loadtest.model import Load, Measured
 from flakeguard.loadtest.running import Tell
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.bull import Queue, Worker
+from flakeguard.worker.bull import BareWorker, Queue
 from flakeguard.worker.leaving import Leaving
 from flakeguard.worker.memory import memory_bytes
 from flakeguard.worker.metrics import WorkerMetrics
@@ -74,4 +74,4 @@ def _bare(load: Load, resources: Resources, ended: Callable[[], Awaitable[None]]
         return {}
 
     options = {"connection": resources.redis, "prefix": PREFIX, "concurrency": load.concurrency, "autorun": False}
-    return Worker(bullmq_name(INGEST), process, options)
+    return BareWorker(bullmq_name(INGEST), process, options)
