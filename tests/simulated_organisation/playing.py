@@ -181,13 +181,16 @@ def said_of_pulls(stage: Stage) -> list[Said]:
     return found
 
 
-_ROW = re.compile(r"^\| \S+ \| \[<code>(?P<name>.*?)</code>.*?\*\*(?:\[)?(?P<answer>[A-Z][a-z ]+)", re.MULTILINE)
+_ROW = re.compile(r"^\| \S+ \*\*\[?(?P<answer>[A-Z][a-z ]+).*?<code>(?P<name>.*?)</code>", re.MULTILINE)
 
 
 def _answers(markdown: str) -> dict[str, str]:
     """The table's answers by name of the test, spelt as the API does."""
     spelt = {label: answer for answer, label in ANSWER_LABELS.items()}
-    return {html.unescape(row["name"]): str(spelt[row["answer"].strip()]) for row in _ROW.finditer(markdown)}
+    return {
+        html.unescape(row["name"].replace("<wbr>", "")): str(spelt[row["answer"].strip()])
+        for row in _ROW.finditer(markdown)
+    }
 
 
 def _ended(attempt: Attempt) -> datetime:

@@ -2,6 +2,8 @@
 
 A name may hold pipes, backticks, HTML or `@somebody`. In tables a backslash before a pipe does not help when another
 backslash stands before it, and entities say nothing inside of backticks: so code is HTML's, and every sign an entity.
+Long words may break, by `<wbr>`, which is no part of what is copied: a table is as wide as its longest word, and what
+stands beside it is pushed out of sight.
 """
 
 import re
@@ -13,6 +15,10 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\u202a-\u202
 _BLANKS = re.compile(r"\s+")
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|~&$]|:(?=/)|(?<=\bwww)\.", re.IGNORECASE)
 _MENTIONS = re.compile(r"([@#])(?=\w)|(?<=\bGH)(-)(?=\d)", re.IGNORECASE)
+_ADDRESSES = re.compile(r"@(?=\w)")
+_LONG_WORDS = re.compile(r"\S{25,}")
+_PIECES = re.compile(r".{8,24}?(?:(?<=[./_:#,@\\-])|(?=[A-Z(\[]))|.{1,24}")
+_BREAK = "\0"  # of which no foreign line has one
 _NO_SPACE = "\N{ZERO WIDTH SPACE}"
 _HEAD_SHARE = 0.6
 
@@ -28,13 +34,16 @@ def clip(text: str, most: int) -> str:
 
 def text(foreign: str, most: int = 300) -> str:
     """A foreign text as plain text: no markup, no link, and nobody and nothing is mentioned."""
-    escaped = _SIGNS.sub(_entity, clip(foreign, most))
-    return _MENTIONS.sub(lambda sign: f"{sign[0]}{_NO_SPACE}", escaped).replace("&#\N{ZERO WIDTH SPACE}", "&#")
+    escaped = _SIGNS.sub(_entity, _breakable(clip(foreign, most)))
+    unmentioned = _MENTIONS.sub(lambda sign: f"{sign[0]}{_NO_SPACE}", escaped).replace(f"&#{_NO_SPACE}", "&#")
+    return unmentioned.replace(_BREAK, "<wbr>")
 
 
 def code(foreign: str, most: int = 120) -> str:
-    """A foreign name as code, also in a table's cell or a link; GitHub mentions nobody in code."""
-    return f"<code>{_SIGNS.sub(_entity, clip(foreign, most)) or '(no name)'}</code>"
+    """A foreign name as code, also in a table's cell or a link; GitHub mentions nobody in code, but links addresses."""
+    line = _breakable(clip(foreign, most)) or "(no name)"
+    escaped = _SIGNS.sub(_entity, _ADDRESSES.sub(f"@{_BREAK}", line))
+    return f"<code>{escaped.replace(_BREAK, '<wbr>')}</code>"
 
 
 def link(label: str, address: str | None) -> str:
@@ -55,6 +64,11 @@ def block(foreign: str, most_lines: int = 12, most: int = 1_500) -> str:
     return f"{fence}text\n{body}\n{fence}"
 
 
+def folded(label: str, markdown: str) -> str:
+    """Markdown that is seen once its label is pressed."""
+    return f"<details><summary>{label}</summary>\n\n{markdown}\n\n</details>"
+
+
 def size(markdown: str) -> int:
     """UTF-8 bytes: GitHub counts characters, and its database bytes; the stricter one holds."""
     return len(markdown.encode(errors="replace"))
@@ -67,6 +81,10 @@ def fitting(rows: Sequence[str], most_bytes: int) -> int:
         if most_bytes < 0:
             return count
     return len(rows)
+
+
+def _breakable(line: str) -> str:
+    return _LONG_WORDS.sub(lambda word: _BREAK.join(_PIECES.findall(word[0])), line)
 
 
 def _entity(sign: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from flakeguard.analysis.model import Answer
 from flakeguard.analysis.wording import ANSWER_LABELS
 from flakeguard.github.publishing.conclusion import actions, conclude
-from flakeguard.github.publishing.markdown import block, clip, code, link, size
+from flakeguard.github.publishing.markdown import block, clip, code, fitting, folded, link, size
 from flakeguard.github.publishing.model import Annotation, CheckRun, Commit, CommitFailure, End
 from flakeguard.github.publishing.tables import (
     answers_table,
@@ -33,6 +33,7 @@ _COMMENT_ROWS = 25
 _CANDIDATES_BYTES = 30_000
 _SAID_BYTES = 25_000
 _CANDIDATES_IN_COMMENT_BYTES = 15_000
+_OPEN_MESSAGES = 5
 _SHORT_SHA = 8
 _LEVELS = {Answer.YOURS: "failure", Answer.CANNOT_TELL: "warning"}
 
@@ -57,12 +58,12 @@ def render_comment(commit: Commit) -> str:
     """The comment, with the marker that it is found by."""
     head = f"{MARKER}\n### {commit_headline(commit)}\n\n{counts(commit)}"
     parts = [head]
-    tail = f"<sub>{_about(commit)}</sub>"
+    tail = f"<sub>FlakeGuard, of commit {code(commit.sha[:_SHORT_SHA])}</sub>"
     if commit.failures:
         room = MOST_BYTES - size(head) - size(tail) - _CANDIDATES_IN_COMMENT_BYTES - 200
         parts.append(answers_table(commit, room, _COMMENT_ROWS))
         if candidates := candidates_table(commit, _CANDIDATES_IN_COMMENT_BYTES):
-            parts.append(f"<details><summary>Flaky tests among them</summary>\n\n{candidates}\n\n</details>")
+            parts.append(folded("Flaky tests among them", candidates))
     return "\n\n".join([*parts, tail])
 
 
@@ -70,19 +71,19 @@ def _text(commit: Commit) -> str:
     parts: list[str] = []
     if candidates := candidates_table(commit, _CANDIDATES_BYTES):
         parts.append(f"### Flaky tests\n\n{candidates}")
-    said: list[str] = []
-    room = _SAID_BYTES
-    for failure in commit.failing:
-        piece = _said(commit, failure)
-        if piece is None:
-            continue
-        room -= size(piece) + 2
-        if room < 0:
-            said.append("_What further failures said is on their runs' pages._")
-            break
-        said.append(piece)
-    if said:
-        parts.append("### What the failures said\n\n" + "\n\n".join(said))
+    if messages := _messages(commit):
+        parts.append("### What the failures said\n\n" + messages)
+    return "\n\n".join(parts)
+
+
+def _messages(commit: Commit) -> str:
+    pieces = [piece for failure in commit.failing if (piece := _said(commit, failure)) is not None]
+    shown = pieces[: fitting(pieces, _SAID_BYTES)]
+    parts = shown[:_OPEN_MESSAGES]
+    if folds := shown[_OPEN_MESSAGES:]:
+        parts.append(folded(f"What {len(folds):,} more said", "\n\n".join(folds)))
+    if len(shown) < len(pieces):
+        parts.append("_What further failures said is on their runs' pages._")
     return "\n\n".join(parts)
 
 
@@ -115,8 +116,3 @@ def _annotation(failure: CommitFailure, path: str, line: int) -> Annotation:
         title=clip(f"{answer}: {clip(failure.name, 150)}", _ANNOTATION_TITLE),
         message=f"{answer}{odds}. {failure.reason}" + (f"\n\n{said}" if said else ""),
     )
-
-
-def _about(commit: Commit) -> str:
-    told = f" · {link('All of it', commit.address)}" if commit.address else ""
-    return f"FlakeGuard, of commit {code(commit.sha[:_SHORT_SHA])}{told}"

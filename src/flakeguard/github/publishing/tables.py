@@ -5,7 +5,7 @@ from datetime import UTC
 
 from flakeguard.analysis.model import Answer
 from flakeguard.analysis.wording import ANSWER_LABELS, counted, headline
-from flakeguard.github.publishing.markdown import code, fitting, link, size, text
+from flakeguard.github.publishing.markdown import code, fitting, folded, link, size, text
 from flakeguard.github.publishing.model import Commit, CommitFailure, End
 
 _MARKS = {
@@ -16,7 +16,8 @@ _MARKS = {
     Answer.OUTAGE: "⚪",
 }
 _PASSED = "🟢"
-_ROOM_FOR_NOTE = 300
+_ROOM_FOR_NOTE = 600
+_OPEN_ROWS = 10
 _JOBS_NAMED = 3
 _SURE, _HARDLY = 0.995, 0.005
 _SHORT_SHA = 8
@@ -41,19 +42,26 @@ def counts(commit: Commit) -> str:
     """Answers and tests, as in `1 yours, 2 known flakes. 1,200 of 1,203 tests passed in 4 jobs, 3 skipped`."""
     answers = [failure.answer for failure in commit.failing]
     told = [f"{answers.count(one)} {counted(one, answers.count(one))}" for one in Answer if one in answers]
+    if commit.unseen:
+        told.append(f"{commit.unseen:,} not looked at")
     tests, failed, skipped = (sum(getattr(run, name) for run in commit.runs) for name in ("tests", "failed", "skipped"))
     jobs = _plural(len(commit.runs), "job")
     numbers = f"{tests - failed:,} of {_plural(tests, 'test')} passed in {jobs}"
     if skipped:
         numbers += f", {skipped:,} skipped"
-    return f"{', '.join(told)}. {numbers}." if told else f"{numbers}."
+    said = f"{', '.join(told)}. {numbers}." if told else f"{numbers}."
+    return f"{said} {link('See all of it', commit.address)}." if commit.address else said
 
 
 def answers_table(commit: Commit, most_bytes: int, most_rows: int | None = None) -> str:
-    """Every failure with its answer, odds and reason; the first ones that have room."""
-    head = "| | Test | Answer | Odds | Why |\n|---|---|---|--:|---|"
+    """Every failure with its answer, odds and reason; the first ones that have room. The answer is what a phone shows.
+
+    An outage is said in one line, so its tests are folded.
+    """
+    head = "| Answer | Test | Why |\n|---|---|---|"
     rows = [_answer_row(commit, failure) for failure in commit.failures]
-    return _table(commit, head, rows, most_bytes, most_rows, commit.unseen)
+    speaking = sum(failure.answer is not Answer.OUTAGE for failure in commit.failures)
+    return _table(commit, head, rows, most_bytes, most_rows, unseen=commit.unseen, most_open=min(_OPEN_ROWS, speaking))
 
 
 def candidates_table(commit: Commit, most_bytes: int) -> str:
@@ -62,7 +70,7 @@ def candidates_table(commit: Commit, most_bytes: int) -> str:
     if not flaky:
         return ""
     head = "| Test | Failures | Rerun pass rate | Last failed | Confidence |\n|---|--:|--:|---|--:|"
-    return _table(commit, head, [_candidate_row(commit, failure) for failure in flaky], most_bytes, None, 0)
+    return _table(commit, head, [_candidate_row(commit, failure) for failure in flaky], most_bytes)
 
 
 def percent(share: float) -> str:
@@ -82,24 +90,44 @@ def test_address(commit: Commit, failure: CommitFailure) -> str | None:
     return commit.page(failure.project_id, f"flakes/{failure.test_case_id}")
 
 
-def _table(commit: Commit, head: str, rows: Sequence[str], most_bytes: int, most_rows: int | None, unseen: int) -> str:
-    room = most_bytes - size(head) - _ROOM_FOR_NOTE
+def _table(
+    commit: Commit,
+    head: str,
+    rows: Sequence[str],
+    most_bytes: int,
+    most_rows: int | None = None,
+    *,
+    unseen: int = 0,
+    most_open: int = _OPEN_ROWS,
+) -> str:
+    room = most_bytes - 2 * size(head) - _ROOM_FOR_NOTE
     shown = min(fitting(rows, room), len(rows) if most_rows is None else most_rows)
-    hidden = len(rows) - shown + unseen
-    table = "\n".join([head, *rows[:shown]])
-    if not hidden:
-        return table
-    more = f"{_plural(hidden, 'further test')} {'is' if hidden == 1 else 'are'} not shown here"
-    return f"{table}\n\n_{link(more, commit.address)}._"
+    parts = _folding(head, rows[:shown], most_open)
+    if hidden := len(rows) - shown + unseen:
+        more = f"{_plural(hidden, 'further test')} {'is' if hidden == 1 else 'are'} not shown here"
+        parts.append(f"_{link(more, commit.address)}._")
+    return "\n\n".join(parts)
+
+
+def _folding(head: str, rows: Sequence[str], most_open: int) -> list[str]:
+    """The first rows as they are, and the others under a fold; one alone is not worth it."""
+    if len(rows) == most_open + 1:
+        most_open += 1
+    parts = ["\n".join([head, *rows[:most_open]])] if most_open else []
+    if folds := rows[most_open:]:
+        label = f"{len(folds):,} more" if most_open else _plural(len(folds), "test")
+        parts.append(folded(label, "\n".join([head, *folds])))
+    return parts
 
 
 def _answer_row(commit: Commit, failure: CommitFailure) -> str:
     mark = _MARKS[failure.answer] if failure.end is End.FAILED else _PASSED
-    answer = f"**{link(ANSWER_LABELS[failure.answer], run_address(commit, failure))}**"
+    told = [f"{mark} **{link(ANSWER_LABELS[failure.answer], run_address(commit, failure))}**"]
+    if failure.answer is not Answer.CANNOT_TELL:
+        told.append(f"{percent(failure.likely)} likely")
     if failure.end is not End.FAILED:
-        answer += f", {failure.end}"
-    odds = "–" if failure.answer is Answer.CANNOT_TELL else percent(failure.likely)
-    return f"| {mark} | {_test_cell(commit, failure)} | {answer} | {odds} | {text(failure.reason)} |"
+        told.append(str(failure.end))
+    return f"| {'<br>'.join(told)} | {_test_cell(commit, failure)} | {text(failure.reason)} |"
 
 
 def _test_cell(commit: Commit, failure: CommitFailure) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from flakeguard.github.publishing.markdown import block, clip, code, link, text
+from flakeguard.github.publishing.markdown import block, clip, code, folded, link, text
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
 
@@ -20,7 +20,7 @@ EVIL = [
 def cells(markdown: str) -> list[str]:
     html = GITHUB.render(f"| a | b |\n|---|---|\n{markdown}\n")
     assert html.count("<tr>") == 2
-    return re.findall(r"<td>(.*?)</td>", html, re.DOTALL)
+    return [cell.replace("<wbr>", "") for cell in re.findall(r"<td>(.*?)</td>", html, re.DOTALL)]
 
 
 def shown(html: str) -> str:
@@ -53,6 +53,39 @@ def test_no_message_ends_its_fence(message):
 def test_nobody_and_nothing_is_mentioned():
     said = text("thanks @octocat and @acme/team, see #12, GH-3 and https://evil.example www.evil.example")
     assert not re.search(r"@\w|(?<!&)#\d|GH-\d|https?://|www\.", said)
+
+
+def test_addresses_of_mail_are_no_links_in_code_either():
+    """GitHub's renderer makes links of them wherever text is, also between tags of code."""
+    said = code("mailto:octocat@evil.example")
+    assert not re.search(r"\w@\w", said)
+    assert shown(said.replace("<wbr>", "")) == "<code>mailto:octocat@evil.example</code>"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "com.acme.platform.payments.StripeGatewayAdapterIntegrationTest.shouldRetry(int, String)[17]",
+        "tests/checkout/payments/test_refunds.py::TestRefunds::test_refund_is_idempotent[EUR-partial]",
+        "x" * 119,
+        "`|" * 50,
+    ],
+)
+@pytest.mark.parametrize("said", [code, text])
+def test_no_word_is_wider_than_a_phones_cell_and_nothing_is_added_to_what_is_copied(said, name):
+    markup = re.sub(r"&#(\d+);", lambda sign: chr(int(sign[1])), re.sub(r"</?code>", "", said(name)))
+    assert markup.replace("<wbr>", "") == clip(name, 120)
+    assert max(map(len, re.split(r"<wbr>|\s", markup))) <= 24
+
+
+def test_short_words_are_not_broken():
+    assert code("test_refund") == "<code>test&#95;refund</code>"
+
+
+def test_what_is_folded_is_markdown_still():
+    html = GITHUB.render(folded("2 more", "| a |\n|---|\n| b |") + "\n\nafter")
+    assert "<details><summary>2 more</summary>\n<table>" in html
+    assert html.endswith("</details>\n<p>after</p>\n")
 
 
 def test_long_names_lose_their_middle_and_controls():

@@ -1,8 +1,11 @@
 """What is said of a commit: the check run, its buttons and conclusion, and the comment."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from flakeguard.analysis.model import Answer
 from flakeguard.github.publishing.conclusion import conclude
@@ -12,6 +15,7 @@ from flakeguard.github.publishing.rendering import MARKER, MOST_BYTES, render_ch
 
 from .commits import commit, failure, flake, job
 
+GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
 EVERYTHING = frozenset({"rerun_failed", "quarantine", "open_issue"})
 
 
@@ -39,7 +43,7 @@ def test_the_answers_are_those_of_the_run_page_with_odds_and_links():
     assert check.title == "1 of 2 failures looks like your change."
     assert "1 yours, 1 known flake. 98 of 100 tests passed in 1 job." in check.summary
     yours, known = check.summary.splitlines()[-2:]
-    assert "**[Yours](https://flake.example/projects/5/runs/1#failure-1)** | 93 % |" in yours
+    assert "**[Yours](https://flake.example/projects/5/runs/1#failure-1)**<br>93 % likely |" in yours
     assert "https://flake.example/projects/5/flakes/2" in known
     assert "Known flake" in known
 
@@ -91,13 +95,47 @@ def test_what_does_not_fit_is_left_out_by_whole_rows_and_counted():
     check = render_check_run(commit(*long), handled=EVERYTHING)
     assert size(check.summary) <= MOST_BYTES
     assert size(check.text) <= MOST_BYTES
-    rows = [line for line in check.summary.splitlines() if line.startswith("| 🔴")]
+    rows = [line for line in check.summary.splitlines() if "🔴" in line]
     assert len(rows) > 50
     assert all(row.count(" | ") == rows[0].count(" | ") for row in rows)
     assert f"{1500 - len(rows):,} further tests are not shown here" in check.summary
     comment = render_comment(commit(*long))
     assert size(comment) <= MOST_BYTES
     assert "1,475 further tests are not shown here" in comment
+
+
+def rendered(markdown: str) -> tuple[str, str]:
+    """GitHub's HTML of what is open, and of what is folded."""
+    html = GITHUB.render(markdown)
+    folds = re.findall(r"<details>.*?</details>", html, re.DOTALL)
+    return re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL), "".join(folds)
+
+
+@pytest.mark.parametrize(("failures", "in_sight", "folds"), [(1, 1, 0), (10, 10, 0), (11, 11, 0), (60, 10, 50)])
+def test_a_long_list_is_folded_and_a_fold_holds_the_same_table(failures, in_sight, folds):
+    check = render_check_run(commit(*(failure(number) for number in range(failures))), handled=EVERYTHING)
+    seen, folded = rendered(check.summary)
+    assert (seen.count("<td>"), folded.count("<td>")) == (3 * in_sight, 3 * folds)
+    assert ("<summary>50 more</summary>" in folded) is bool(folds)
+    seen, folded = rendered(check.text)
+    assert (seen.count("<pre>"), folded.count("<pre>")) == (min(failures, 5), max(0, failures - 5))
+
+
+def test_of_an_outage_the_tests_are_folded():
+    outage = [failure(number, Answer.OUTAGE, 1) for number in range(40)]
+    said = commit(*outage, runs=(job(tests=100, failed=95, outage=True),), unseen=55)
+    seen, folded = rendered(render_check_run(said, handled=EVERYTHING).summary)
+    assert "<table>" not in seen
+    assert "40 by an outage, 55 not looked at. 5 of 100 tests passed" in seen
+    assert "55 further tests are not shown here" in seen
+    assert "<summary>40 tests</summary>" in folded
+
+
+def test_the_comment_as_a_whole():
+    comment = render_comment(
+        commit(failure(1, name="pays | `now`"), failure(2, Answer.CANNOT_TELL, name="a@b.example"))
+    )
+    assert comment == (Path(__file__).parent / "comment.md").read_text().rstrip("\n")
 
 
 def test_flaky_tests_without_end_fit_too():
@@ -120,8 +158,8 @@ def test_a_commit_that_came_through_says_so():
         commit(flake(1, end=End.RERUN))
     )
     row = render_comment(commit(flake(1, end=End.RERUN))).splitlines()[7]
-    assert row.startswith("| 🟢 |")
-    assert "passed on a rerun" in row
+    assert row.startswith("| 🟢 **[Known flake](")
+    assert "<br>passed on a rerun |" in row
 
 
 def test_an_outage_is_told_in_numbers():
