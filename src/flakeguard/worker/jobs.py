@@ -59,10 +59,12 @@ class Repository(_Data):
     owner: str = Field(min_length=1)
     repo: str = Field(min_length=1)
     installation_id: int = Field(gt=0)
+    repository_id: int | None = Field(None, gt=0)
+    """Ours: GitHub's id, which outlives a renaming while the job waits. Others may tell the name alone."""
 
     @property
     def full_name(self) -> str:
-        """`owner/repo`."""
+        """`owner/repo`, as it was when the job was made."""
         return f"{self.owner}/{self.repo}"
 
 

@@ -43,37 +43,39 @@ class AtHand:
     etag: str = '"one"'
     fails: dict[str, list[BaseException]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
 
-    def _ask(self, method: str) -> None:
+    def _ask(self, method: str, owner: str, repo: str) -> None:
         self.asked.append(method)
+        self.names.add(f"{owner}/{repo}")
         if self.fails.get(method):
             raise self.fails[method].pop(0)
 
     async def run(self, owner: str, repo: str, run_id: int) -> WorkflowRun:
-        self._ask("run")
+        self._ask("run", owner, repo)
         return self.run_told
 
     async def attempt_started_at(self, owner: str, repo: str, run_id: int, attempt: int) -> datetime | None:
-        self._ask(f"start of {attempt}")
+        self._ask(f"start of {attempt}", owner, repo)
         return self.attempts_began.get(attempt)
 
     async def artifacts(self, owner: str, repo: str, run_id: int) -> Sequence[Artifact]:
-        self._ask("artifacts")
+        self._ask("artifacts", owner, repo)
         return [
             Artifact(number, name, len(content), expired=False, created_at=self.made_at.get(name, STARTED))
             for number, (name, content) in enumerate(self.artifacts_told.items())
         ]
 
     async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> None:
-        self._ask("download")
+        self._ask("download", owner, repo)
         into.write(list(self.artifacts_told.values())[artifact_id])
 
     async def jobs(self, owner: str, repo: str, run_id: int, attempt: int) -> Sequence[Job]:
-        self._ask("jobs")
+        self._ask("jobs", owner, repo)
         return self.jobs_told
 
     async def runs(self, owner: str, repo: str, created_since: datetime, etag: str | None) -> AsyncIterator[RunPage]:
-        self._ask(f"runs since {created_since:%H:%M}")
+        self._ask(f"runs since {created_since:%H:%M}", owner, repo)
         if self.fails.get("runs"):
             raise self.fails["runs"].pop(0)
         if etag == self.etag:

@@ -124,9 +124,9 @@ async def test_a_completed_run_owes_its_results(bound, deliver, owner) -> None:
     assert job["correlation_id"] == "g-1"
     data = json.loads(job["data"])
     assert data["workflowRunId"] == 1000
-    assert data["repository"]["owner"] == "acme"
-    assert data["repository"]["repo"] == "shop"
-    assert data["repository"]["installationId"] == INSTALLATION
+    assert data["repository"] == {
+        "owner": "acme", "repo": "shop", "installationId": INSTALLATION, "repositoryId": REPOSITORY,
+    }  # fmt: skip
     assert data["priority"] == "high"
     assert data["metadata"] == {
         "runStatus": "completed",

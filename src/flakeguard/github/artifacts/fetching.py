@@ -30,7 +30,7 @@ from flakeguard.ingestion.meta import RunMeta
 from flakeguard.ingestion.receiving import Received
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.worker.errors import InvalidJobError
-from flakeguard.worker.jobs import RunsIngestJobData
+from flakeguard.worker.jobs import Repository, RunsIngestJobData
 from flakeguard.worker.outbox import settle
 from fluxbase.db import Connection, Database, load
 
@@ -51,7 +51,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Fetch:
-    """One attempt of one run, and where its results go."""
+    """One attempt of one run, and where its results go.
+
+    `owner` and `repo` are the repository's name today, for GitHub; `called` is its name when the run was told of,
+    under which its results are kept: a job that is done again after a renaming makes no second ingestion.
+    """
 
     database: Database
     source: Source
@@ -59,6 +63,7 @@ class _Fetch:
     project_id: int
     owner: str
     repo: str
+    called: str
     run: WorkflowRun
     attempt: int
     pr_numbers: Sequence[int]
@@ -95,7 +100,7 @@ async def process_run(
         RetryLater: GitHub is away, limits us, or sent half an artifact.
     """
     repository = await _repository(database, data)
-    owner, repo = data.repository.owner, data.repository.repo
+    owner, _, repo = repository["full_name"].partition("/")  # of today: it may have been renamed since it was owed
     source = source_of(data.repository.installation_id)
     run = await source.run(owner, repo, data.workflow_run_id)
     attempt = data.run_attempt or run.attempt
@@ -104,8 +109,8 @@ async def process_run(
         return {"state": "under way"}
     pr_numbers = await _note(database, repository["id"], run, attempt)
     fetch = _Fetch(
-        database, source, repository["id"], repository["project_id"], owner, repo, run, attempt, pr_numbers, limits,
-        data.correlation_id or job_id,
+        database, source, repository["id"], repository["project_id"], owner, repo, data.repository.full_name, run,
+        attempt, pr_numbers, limits, data.correlation_id or job_id,
     )  # fmt: skip
     told = await _fetch_all(fetch)
     state = await _finish(fetch, told, job_id)
@@ -124,7 +129,7 @@ async def process_run(
 
 async def mark_failed(connection: Connection, data: RunsIngestJobData) -> None:
     """Say that the run's results will not come by themselves."""
-    row = await connection.fetchrow(_SQL["find_repository"], data.repository.installation_id, data.repository.full_name)
+    row = await _find(connection, data.repository)
     if row is None:
         return
     attempt = data.run_attempt or await connection.fetchval(_SQL["latest_attempt"], row["id"], data.workflow_run_id)
@@ -133,9 +138,7 @@ async def mark_failed(connection: Connection, data: RunsIngestJobData) -> None:
 
 async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Record:
     async with database.transaction() as connection:
-        row = await connection.fetchrow(
-            _SQL["find_repository"], data.repository.installation_id, data.repository.full_name
-        )
+        row = await _find(connection, data.repository)
     if row is None:
         raise InvalidJobError(
             f"no bound installation {data.repository.installation_id} reaches {data.repository.full_name}"
@@ -143,6 +146,10 @@ async def _repository(database: Database, data: RunsIngestJobData) -> asyncpg.Re
     if row["project_id"] is None:
         raise InvalidJobError(f"no project gets the results of {data.repository.full_name}: choose one")
     return row
+
+
+async def _find(connection: Connection, told: Repository) -> asyncpg.Record | None:
+    return await connection.fetchrow(_SQL["find_repository"], told.installation_id, told.full_name, told.repository_id)
 
 
 async def _leave(database: Database, key: tuple[int, int, int], job_id: str, *, shown: int) -> None:
@@ -261,7 +268,7 @@ async def _accept(connection: Connection, fetch: _Fetch, meta: RunMeta, received
 def _meta(fetch: _Fetch, identity: JobIdentity, job: Job | None) -> RunMeta:
     run = fetch.run
     return RunMeta(
-        sha=run.head_sha, branch=run.branch or "", provider="github", repo_full_name=f"{fetch.owner}/{fetch.repo}",
+        sha=run.head_sha, branch=run.branch or "", provider="github", repo_full_name=fetch.called,
         workflow_name=run.workflow_name, github_run_id=str(run.id), github_run_attempt=fetch.attempt,
         github_run_number=run.run_number, run_url=run.html_url, event=run.event,
         pr_number=min(fetch.pr_numbers, default=None), job_name=identity.name, job_variant=identity.variant,

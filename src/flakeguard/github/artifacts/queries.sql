@@ -1,7 +1,8 @@
 -- name: find_repository
 SELECT r.id, r.full_name, r.installation_id, r.project_id
 FROM github_repositories r JOIN github_installations i ON i.id = r.installation_id
-WHERE r.installation_id = $1 AND lower(r.full_name) = lower($2) AND r.removed_at IS NULL
+WHERE r.installation_id = $1 AND r.removed_at IS NULL
+  AND CASE WHEN $3::bigint IS NULL THEN lower(r.full_name) = lower($2) ELSE r.id = $3 END
   AND i.organization_id IS NOT NULL AND i.suspended_at IS NULL AND i.deleted_at IS NULL
 
 -- name: starts

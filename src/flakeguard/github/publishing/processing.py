@@ -26,17 +26,11 @@ class Publishing:
     manner: Manner
 
 
-class RepositoryWithId(Repository):
-    """Ours: `repositoryId` is GitHub's, which outlives a renaming."""
-
-    repository_id: int | None = Field(None, gt=0)
-
-
 class AnalyzeRunData(JobData):
     """`RunsAnalyzeJobData`, and ours beside it: the commit, and no run where an upload's CI is not GitHub's."""
 
     workflow_run_id: int = Field(0, ge=0)
-    repository: RepositoryWithId
+    repository: Repository
     force_recompute: bool = False
     analysis_config: AnalysisConfigData | None = None
     head_sha: str | None = None
@@ -104,6 +98,7 @@ async def _commit(database: Database, wanted: AnalyzeRunData) -> tuple[int, str]
         return repository.repository_id, wanted.head_sha
     async with database.transaction() as connection:
         row = await connection.fetchrow(
-            SQL["commit_of_workflow_run"], wanted.workflow_run_id, repository.installation_id, repository.full_name
-        )
+            SQL["commit_of_workflow_run"], wanted.workflow_run_id, repository.installation_id, repository.full_name,
+            repository.repository_id,
+        )  # fmt: skip
     return None if row is None else (row["repository_id"], row["head_sha"])

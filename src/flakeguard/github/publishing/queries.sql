@@ -9,7 +9,8 @@ WHERE r.id = $1 AND r.removed_at IS NULL AND i.organization_id IS NOT NULL AND i
 -- name: commit_of_workflow_run
 SELECT g.repository_id, g.head_sha
 FROM github_runs g JOIN github_repositories r ON r.id = g.repository_id
-WHERE g.workflow_run_id = $1 AND r.installation_id = $2 AND lower(r.full_name) = lower($3)
+WHERE g.workflow_run_id = $1 AND r.installation_id = $2
+  AND CASE WHEN $4::bigint IS NULL THEN lower(r.full_name) = lower($3) ELSE r.id = $4 END
 ORDER BY g.run_attempt DESC LIMIT 1
 
 -- name: commit_of_ingestion

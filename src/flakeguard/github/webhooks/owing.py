@@ -63,7 +63,7 @@ async def owe_answer(connection: Connection, repository: KnownRepository, head_s
     """Owe a commit's publication anew, where no workflow run was told of and results came by upload; the job's id."""
     job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}"
     data: dict[str, Any] = {
-        "repository": _named(repository).model_dump(by_alias=True) | {"repositoryId": repository.id},
+        "repository": _named(repository).model_dump(by_alias=True),
         "headSha": head_sha,
         "forceRecompute": True,
         "correlationId": cause,
@@ -81,7 +81,7 @@ async def owe_action(
     """Owe what a button of our check run asks for; the job's id."""
     job_id = f"action-{cause}"
     data: dict[str, Any] = {
-        "repository": _named(repository).model_dump(by_alias=True) | {"repositoryId": repository.id},
+        "repository": _named(repository).model_dump(by_alias=True),
         "action": action.identifier,
         "checkRunId": action.check_run_id,
         "headSha": action.head_sha,
@@ -97,7 +97,7 @@ async def owe_action(
 
 def _named(repository: KnownRepository) -> Repository:
     owner, _, name = repository.full_name.partition("/")
-    return Repository(owner=owner, repo=name, installation_id=repository.installation_id)
+    return Repository(owner=owner, repo=name, installation_id=repository.installation_id, repository_id=repository.id)
 
 
 def _metadata(run: Run) -> RunMetadata | None:

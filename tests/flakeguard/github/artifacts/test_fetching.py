@@ -44,10 +44,10 @@ async def bound(resources: Resources, tenant: Tenant) -> None:
         await owe(connection, queue="runs:ingest", name="process-run", job_id=JOB, data={}, correlation_id="hook")
 
 
-def wanted(attempt: int = 1, repo: str = "shop", installation: int = INSTALLATION) -> RunsIngestJobData:
+def wanted(attempt: int = 1, repo: str = "shop", installation: int = INSTALLATION, **more: object) -> RunsIngestJobData:
     return RunsIngestJobData.of("process-run", {
         "workflowRunId": 1000, "runAttempt": attempt, "priority": "normal", "correlationId": "hook",
-        "repository": {"owner": "acme", "repo": repo, "installationId": installation},
+        "repository": {"owner": "acme", "repo": repo, "installationId": installation, **more},
     })  # fmt: skip
 
 
@@ -242,6 +242,24 @@ async def test_what_is_not_bound_is_not_fetched(resources: Resources) -> None:
     with pytest.raises(InvalidJobError, match="choose one"):
         await fetch(resources, at_hand)
     assert at_hand.asked == []
+
+
+async def test_a_repository_that_was_renamed_meanwhile_is_found_by_its_id(resources: Resources) -> None:
+    at_hand = AtHand(artifacts_told={"junit": JUNIT})
+    by_id = wanted(repositoryId=REPOSITORY)
+    await fetch(resources, at_hand, by_id)
+    await rows(resources, "UPDATE github_repositories SET full_name = 'acme/store' RETURNING 1")
+    at_hand.names.clear()
+    told = await fetch(resources, at_hand, by_id)
+    assert (told["state"], at_hand.names) == ("stored", {"acme/store"})
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]  # what was fetched before is the same
+    async with resources.database.transaction() as connection:
+        await mark_failed(connection, by_id)
+    assert await rows(resources, "SELECT state FROM github_runs") == [("failed",)]
+    with pytest.raises(InvalidJobError, match="no bound installation"):  # the name alone is nobody's any more
+        await fetch(resources, at_hand)
+    with pytest.raises(InvalidJobError, match="no bound installation"):  # nor does an id reach another's repository
+        await fetch(resources, at_hand, wanted(installation=1, repositoryId=REPOSITORY))
 
 
 async def test_a_run_that_names_no_attempt_is_marked_at_its_latest(resources: Resources) -> None:

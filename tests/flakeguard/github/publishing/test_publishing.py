@@ -324,6 +324,11 @@ async def test_the_documents_job_finds_its_commit_and_judges_again(place: Place)
     assert (await analyze(place, job))["checkRunSent"] is False
     assert (await analyze(place, job | {"forceRecompute": True}))["checkRunSent"] is True
     assert len(place.paper.check_runs) == 1
+    # It was renamed while the job waited: GitHub's id outlives that.
+    await place.owner.execute("UPDATE github_repositories SET full_name = 'acme/store'")
+    assert (await analyze(place, job))["published"] is False
+    by_id = job | {"repository": {**job["repository"], "repositoryId": REPOSITORY}}
+    assert (await analyze(place, by_id))["conclusion"] == "neutral"
     # A run that came as an artifact is of the commit that GitHub names, whatever its results say.
     assert (await owed(place, ingestion_id))["data"]["headSha"] == SHA
 
