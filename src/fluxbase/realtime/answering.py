@@ -143,7 +143,7 @@ class Answering:
         if before.user_id is not None and before.user_id != caller.user_id:
             raise PermissionDeniedError("The token is another user's: open another connection for them.")
         await self._realtime.assure(caller)
-        self._realtime.registry.change_user(self._connection.user, _user(caller))
+        await self._realtime.admission.become(self._connection, _user(caller))
         self._connection.caller = caller
         self._realtime.hub.change_group(self._connection, self._realtime.hub.groups.of(caller.claims))
         await self._realtime.watch.expel_refused(self._connection)

@@ -1,11 +1,12 @@
 """The connections of this process, and how many there may be."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fluxbase.errors import UnavailableError
 from fluxbase.ratelimit.addresses import address_subject
 from fluxbase.realtime.connection import Connection
+from fluxbase.realtime.tally import Subject
 from fluxbase.settings.realtime import RealtimeSettings
 
 
@@ -20,13 +21,12 @@ class TooManyConnectionsError(UnavailableError):
 
 
 class Registry:
-    """Who is connected. Counts are of this process."""
+    """Who is connected here, and how many of them are of the same user or address."""
 
     def __init__(self, settings: RealtimeSettings) -> None:
         self._settings = settings
-        self._connections: set[Connection] = set()
-        self._by_user: Counter[str] = Counter()
-        self._by_address: Counter[str] = Counter()
+        self._connections: dict[Connection, tuple[Subject, ...]] = {}
+        self._counts = Counter[str]()
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -34,54 +34,65 @@ class Registry:
     def __iter__(self) -> Iterator[Connection]:
         return iter(tuple(self._connections))
 
-    def add(self, connection: Connection) -> None:
-        """Take a connection in.
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many connections a subject has, by its name: a view that changes with them."""
+        return self._counts
+
+    def add(self, connection: Connection) -> tuple[Subject, ...]:
+        """Take a connection in; with whom it is counted.
 
         Raises:
             TooManyConnectionsError: Names the limit that is reached.
         """
-        settings, place = self._settings, address_subject(connection.address)
-        self._check("realtime.max_connections", settings.realtime_max_connections, len(self._connections))
-        per_address = settings.realtime_max_connections_per_ip
-        self._check("realtime.max_connections_per_ip", per_address, self._by_address[place])
-        self._check_user(connection.user)
-        self._connections.add(connection)
-        self._by_address[place] += 1
-        self._count_user(connection.user, 1)
+        limit = self._settings.realtime_max_connections
+        if len(self._connections) >= limit:
+            raise TooManyConnectionsError("realtime.max_connections", limit)
+        subjects = (self._address(connection), *self._user(connection.user))
+        self._count(subjects)
+        self._connections[connection] = subjects
+        return subjects
 
-    def _check(self, setting: str, limit: int, current: int) -> None:
-        if current >= limit:
-            raise TooManyConnectionsError(setting, limit)
-
-    def _check_user(self, user: str | None) -> None:
-        if user is not None:
-            limit = self._settings.realtime_max_connections_per_user
-            self._check("realtime.max_connections_per_user", limit, self._by_user[user])
-
-    def change_user(self, before: str | None, after: str | None) -> None:
-        """A connection that was anonymous is a user's now.
+    def add_user(self, connection: Connection, user: str | None) -> tuple[Subject, ...]:
+        """Count a connection that was anonymous, and is a user's now, with them too; nothing when it was theirs before.
 
         Raises:
             TooManyConnectionsError: The user has as many as they may.
         """
-        if before != after:
-            self._check_user(after)
-            self._count_user(before, -1)
-            self._count_user(after, 1)
+        held = self._connections[connection]
+        subjects = tuple(one for one in self._user(user) if one not in held)
+        self._count(subjects)
+        self._connections[connection] = held + subjects
+        return subjects
 
-    def remove(self, connection: Connection) -> None:
-        """Forget a connection; one that was refused was never in."""
-        if connection not in self._connections:
-            return
-        self._connections.remove(connection)
-        place = address_subject(connection.address)
-        self._by_address[place] -= 1
-        if not self._by_address[place]:
-            del self._by_address[place]
-        self._count_user(connection.user, -1)
+    def drop(self, connection: Connection, subjects: tuple[Subject, ...]) -> None:
+        """Count a connection with `subjects` no longer."""
+        self._connections[connection] = tuple(one for one in self._connections[connection] if one not in subjects)
+        self._uncount(subjects)
 
-    def _count_user(self, user: str | None, step: int) -> None:
-        if user is not None:
-            self._by_user[user] += step
-            if not self._by_user[user]:
-                del self._by_user[user]
+    def remove(self, connection: Connection) -> tuple[Subject, ...]:
+        """Forget a connection; with whom it was counted. One that was refused was never in."""
+        subjects = self._connections.pop(connection, ())
+        self._uncount(subjects)
+        return subjects
+
+    def _address(self, connection: Connection) -> Subject:
+        limit = self._settings.realtime_max_connections_per_ip
+        return Subject(f"address:{address_subject(connection.address)}", "realtime.max_connections_per_ip", limit)
+
+    def _user(self, user: str | None) -> tuple[Subject, ...]:
+        limit = self._settings.realtime_max_connections_per_user
+        return () if user is None else (Subject(f"user:{user}", "realtime.max_connections_per_user", limit),)
+
+    def _count(self, subjects: tuple[Subject, ...]) -> None:
+        for subject in subjects:
+            if self._counts[subject.name] >= subject.limit:
+                raise TooManyConnectionsError(subject.setting, subject.limit)
+        for subject in subjects:
+            self._counts[subject.name] += 1
+
+    def _uncount(self, subjects: tuple[Subject, ...]) -> None:
+        for subject in subjects:
+            self._counts[subject.name] -= 1
+            if not self._counts[subject.name]:
+                del self._counts[subject.name]

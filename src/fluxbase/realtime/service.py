@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from fluxbase.auth.callers import Caller
 from fluxbase.errors import SessionEndedError, UnavailableError
 from fluxbase.monitoring.metrics import Metrics, metrics_of
+from fluxbase.realtime.admission import Admission
 from fluxbase.realtime.bus import Bus, Message, bus_name
 from fluxbase.realtime.connection import SERVICE_RESTART, Connection
 from fluxbase.realtime.dispatch import Dispatcher
@@ -24,6 +25,7 @@ from fluxbase.realtime.registry import Registry
 from fluxbase.realtime.retention import Retention
 from fluxbase.realtime.subscribing import Subscribing
 from fluxbase.realtime.tables import Tables
+from fluxbase.realtime.tally import Tally
 from fluxbase.realtime.visibility import RightsCache, Visibility
 from fluxbase.realtime.watching import Watch
 from fluxbase.repeating import repeat
@@ -42,6 +44,8 @@ class Realtime:
         self.hub = Hub()
         self.encode = Encoder()
         self.registry = Registry(settings)
+        self.tally = Tally(resources.redis, resources.addresses.installation, self.registry.counts)
+        self.admission = Admission(self.registry, self.tally)
         self.cache = RightsCache(settings.realtime_rls_cache_size, ttl)
         self.tables = Tables(resources.database, ttl_seconds=ttl)
         self.visibility = Visibility(resources.database, self.cache)
@@ -58,7 +62,13 @@ class Realtime:
         """Follow the database and the other processes while the block lasts; then close every connection."""
         await self.reader.start()
         watching = (self.watch.run(), self.watch.listen_for_sessions(), self.watch.listen_for_keys())
-        jobs = (self.bus.run(), repeat("realtime beats", self._beat, every_seconds=0), self.retention.run(), *watching)
+        jobs = (
+            self.bus.run(),
+            self.tally.run(),
+            repeat("realtime beats", self._beat, every_seconds=0),
+            self.retention.run(),
+            *watching,
+        )
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             yield
@@ -67,6 +77,7 @@ class Realtime:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.tally.leave()
             await self.reader.stop()
 
     async def restart(self) -> None:
@@ -86,7 +97,7 @@ class Realtime:
 
     def remove(self, connection: Connection) -> Change:
         """A connection is gone: out of the hub, out of its channels. Returns what is to be told of its presence."""
-        self.registry.remove(connection)
+        self.admission.leave(connection)
         for channel in tuple(connection.channels):
             self.hub.leave(connection, channel)
         return self.presence.untrack(connection.id)
@@ -131,6 +142,7 @@ class Realtime:
             "rls_cache_entries": len(self.cache),
             "listening": self.reader.listening,
             "other_processes_reachable": self.bus.connected.is_set(),
+            "limits_shared": self.tally.shared,
         }
 
     def show_numbers(self) -> None:

@@ -78,18 +78,21 @@ class Client:
 
     async def serve(self) -> None:
         """Until the end of the connection."""
-        connection, realtime = self._connection, self._realtime
         await self._websocket.accept()
         try:
-            realtime.registry.add(connection)
+            await self._enter()
+            await self._listen()
+        finally:
+            await self._end()
+
+    async def _enter(self) -> None:
+        connection = self._connection
+        try:
+            await self._realtime.admission.enter(connection)
         except TooManyConnectionsError as error:
             logger.warning("too many connections", limit=error.setting, client=connection.address)
             connection.send(protocol.error(error.code, str(error)))
             connection.close(TRY_AGAIN_LATER, str(error))
-        try:
-            await self._listen()
-        finally:
-            await self._end()
 
     async def _listen(self) -> None:
         answering = Answering(self._realtime, self._connection)

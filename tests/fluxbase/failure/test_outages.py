@@ -1,9 +1,7 @@
 """What clients and operators see while a server is away, and that it heals by itself."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import count
 
 import asyncpg
@@ -16,6 +14,7 @@ from fluxbase.db.roles import ensure_runtime_role
 from fluxbase.resources import Addresses, open_resources
 
 from ..serving import PASSWORD, bearer, client_for, make_app
+from .cable import cable_to_redis
 from .own_servers import OwnPostgres, own_home, own_postgres
 
 
@@ -45,52 +44,10 @@ async def test_too_many_connections_are_503_and_have_the_runbooks_line(settings,
     assert healed.status_code == 200
 
 
-class Cable:
-    """A TCP cable to a server, which can be pulled and plugged in again."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._to = host, port
-        self._server: asyncio.Server | None = None
-        self._pulled: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    async def plug(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def pull(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._pulled):
-            writer.transport.abort()
-        await self._server.wait_closed()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, to = await asyncio.open_connection(*self._to)
-        self._pulled |= {writer, to}
-        with contextlib.suppress(OSError):
-            await asyncio.gather(_copy(reader, to), _copy(there, writer))
-        self._pulled -= {writer, to}
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
 async def test_redis_gone_and_back(settings, addresses):
-    rest = addresses.redis_url.removeprefix("redis://")
-    credentials, _, place = rest.rpartition("@")
-    host, _, port_and_database = place.partition(":")
-    port, _, database = port_and_database.partition("/")
-    cable = Cable(host, int(port))
-    await cable.plug()
-    at = f"{credentials}@" if credentials else ""
-    through = replace(addresses, redis_url=f"redis://{at}127.0.0.1:{cable.port}/{database}")
     limited = settings.model_copy(update={"requests_per_second": 2, "request_burst": 2})
     async with (
+        cable_to_redis(addresses) as (cable, through),
         open_resources(through, application_name="tests", max_connections=4) as resources,
         client_for(make_app(limited, resources)) as client,
     ):
@@ -108,7 +65,6 @@ async def test_redis_gone_and_back(settings, addresses):
         await until(lambda found: set(found) == {401})
         await cable.plug()
         await until(lambda found: 429 in found)
-    await cable.pull()
 
 
 @pytest.fixture(scope="module")
