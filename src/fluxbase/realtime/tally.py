@@ -58,7 +58,7 @@ LEASE_SECONDS = 10.0
 """After this the connections of a process that is heard no more are not counted."""
 _KEPT_SECONDS = 900.0
 _RENEWED_SECONDS = 300.0
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.0
 _AWAY_SECONDS = 1.0
 _WRITTEN_AT_ONCE = 500
 _OUTAGES = (RedisError, OSError, TimeoutError)

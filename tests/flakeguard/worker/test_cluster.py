@@ -31,7 +31,10 @@ from fluxbase.monitoring.metrics import Metrics
 from fluxbase.ratelimit import limiter as limiting
 from fluxbase.ratelimit.bucket import TokenBucket
 from fluxbase.ratelimit.limiter import RateLimiter
+from fluxbase.realtime import tally
 from fluxbase.realtime.bus import Bus
+from fluxbase.realtime.tally import Subject, Tally
+from fluxbase.repeating import beside
 from fluxbase.resources import Addresses, Resources, connect_redis, open_resources
 
 _SLOTS = 16_384
@@ -153,6 +156,24 @@ async def test_limits_and_buckets_count_on_a_cluster(on_cluster: Resources, monk
         bucket = TokenBucket(on_cluster.redis, "here", requests_per_second=0.01, burst=1)
         assert (await bucket.take(subject)).allowed
         assert not (await bucket.take(subject)).allowed
+
+
+async def test_connections_count_on_a_cluster(on_cluster: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "_PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(tally, "_OUTAGES", ())  # an error of the cluster's is no Redis that is away
+    subjects = [Subject("user:ada", "per user", 2), Subject("address:::1", "per address", 2)]
+    counts = [dict.fromkeys((subject.name for subject in subjects), 1) for _ in range(3)]
+    one, two, three = (Tally(on_cluster.redis, "here", count) for count in counts)
+    assert [await one.claim(subjects), await two.claim(subjects)] == [None, None]
+    assert await three.claim(subjects) == subjects[0]
+    async with beside(one.run(), name="tally"), asyncio.timeout(30):
+        while not one.shared:  # noqa: ASYNC110 -- as operators find out
+            await asyncio.sleep(0.01)
+        assert await three.claim(subjects) == subjects[0], "written down anew, all of it"
+        counts[0].clear()
+        one.release(subjects)
+        while await three.claim(subjects) is not None:  # noqa: ASYNC110 -- as clients find out
+            await asyncio.sleep(0.01)
 
 
 async def test_githubs_budgets_are_shared_on_a_cluster(on_cluster: Resources) -> None:
