@@ -86,14 +86,14 @@ class TestFilter:
         sort = query.get("sort", "score")
         sort = sort if sort in TEST_SORTS else "score"
         return cls(
-            search=_text(query, "q"),
+            search=text_of(query, "q"),
             verdict=verdict if verdict in {*Verdict, "any"} else "",
-            branch=_text(query, "branch"),
-            suite=_text(query, "suite"),
-            variant=_text(query, "variant"),
+            branch=text_of(query, "branch"),
+            suite=text_of(query, "suite"),
+            variant=text_of(query, "variant"),
             days=_number(query, "days", largest=365),
             sort=sort,
-            direction=_direction(query, default="asc" if sort == "name" else "desc"),
+            direction=direction_of(query, default="asc" if sort == "name" else "desc"),
             page=_number(query, "page", largest=_LAST_PAGE) or 1,
         )
 
@@ -128,8 +128,8 @@ class RunFilter:
         """The filter that a query string asks for."""
         status = query.get("status", "")
         return cls(
-            branch=_text(query, "branch"),
-            sha=_text(query, "sha"),
+            branch=text_of(query, "branch"),
+            sha=text_of(query, "sha"),
             status=status if status in RUN_STATUSES else "",
             page=_number(query, "page", largest=_LAST_PAGE) or 1,
         )
@@ -151,7 +151,8 @@ def like_pattern(text: str) -> str:
     return f"%{'%'.join(escaped.split())}%"
 
 
-def _text(query: Query, name: str) -> str:
+def text_of(query: Query, name: str) -> str:
+    """A word that a query string gives, "" when it does not."""
     return query.get(name, "").replace("\0", "").strip()[:LONGEST_SEARCH]
 
 
@@ -161,7 +162,8 @@ def _number(query: Query, name: str, *, largest: int) -> int | None:
     return value if 1 <= value <= largest else None
 
 
-def _direction(query: Query, *, default: Direction) -> Direction:
+def direction_of(query: Query, *, default: Direction) -> Direction:
+    """The direction that a query string asks for."""
     match query.get("dir"):
         case "asc":
             return "asc"

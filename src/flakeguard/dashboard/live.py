@@ -5,7 +5,7 @@ Streams end after some minutes and browsers open them again: that is when member
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 
@@ -20,6 +20,9 @@ MAX_WAITING = 32
 
 _HEARTBEAT_SECONDS = 20.0
 _BURST_SECONDS = 0.25
+LIST_BURST_SECONDS = 2.0
+"""A list of projects changes with each of them, and nobody reads twenty rows anew four times a second."""
+
 _STREAM_SECONDS = 600.0
 _REMEMBERED_PROJECTS = 10_000
 
@@ -43,8 +46,8 @@ class LiveChanges:
         """Take `<project id>:<run id>`; the empty payload means that any may have been missed."""
         project, _, run = payload.partition(":")
         if not project.isdecimal():
-            for project_id in self._inboxes:
-                self._tell(project_id, "")
+            for inbox in set[Inbox]().union(*self._inboxes.values()):
+                _put(inbox, "")
             return
         self._remember(int(project))
         self._tell(int(project), run)
@@ -55,43 +58,53 @@ class LiveChanges:
         if len(self._changed_at) > _REMEMBERED_PROJECTS:
             del self._changed_at[next(iter(self._changed_at))]
 
-    def _tell(self, project_id: int, run: str | None) -> None:
+    def _tell(self, project_id: int, run: str) -> None:
         for inbox in self._inboxes.get(project_id, ()):
-            with suppress(asyncio.QueueFull):
-                inbox.put_nowait(run)
+            _put(inbox, run)
 
     @contextmanager
-    def subscribe(self, project_id: int, seen: datetime | None = None) -> Generator[Inbox]:
-        """An inbox of the project's changes, from now on; one is in it already when a page of `seen` is out of date."""
+    def subscribe(self, *project_ids: int, seen: datetime | None = None) -> Generator[Inbox]:
+        """An inbox of the projects' changes, from now on; one is in it already when a page of `seen` is out of date."""
         inbox: Inbox = asyncio.Queue(MAX_WAITING)
-        changed = self._changed_at.get(project_id)
-        if seen is not None and changed is not None and changed > seen:
+        changes = [self._changed_at[project_id] for project_id in project_ids if project_id in self._changed_at]
+        if seen is not None and changes and max(changes) > seen:
             inbox.put_nowait("")
         if self._closed:
             inbox.put_nowait(None)
-        self._inboxes.setdefault(project_id, set()).add(inbox)
+        for project_id in project_ids:
+            self._inboxes.setdefault(project_id, set()).add(inbox)
         try:
             yield inbox
         finally:
-            self._inboxes[project_id].discard(inbox)
-            if not self._inboxes[project_id]:
-                del self._inboxes[project_id]
+            for project_id in project_ids:
+                self._leave(project_id, inbox)
+
+    def _leave(self, project_id: int, inbox: Inbox) -> None:
+        self._inboxes[project_id].discard(inbox)
+        if not self._inboxes[project_id]:
+            del self._inboxes[project_id]
 
     def close(self) -> None:
         """End every stream, so that a server that waits for its responses can stop."""
         self._closed = True
-        for inboxes in self._inboxes.values():
-            for inbox in inboxes:
-                with suppress(asyncio.QueueEmpty):
-                    while inbox.full():
-                        inbox.get_nowait()
-                inbox.put_nowait(None)
+        for inbox in set[Inbox]().union(*self._inboxes.values()):
+            with suppress(asyncio.QueueEmpty):
+                while inbox.full():
+                    inbox.get_nowait()
+            inbox.put_nowait(None)
 
 
-async def event_stream(changes: LiveChanges, project_id: int, seen: datetime | None) -> AsyncGenerator[bytes]:
+def _put(inbox: Inbox, run: str) -> None:
+    with suppress(asyncio.QueueFull):
+        inbox.put_nowait(run)
+
+
+async def event_stream(
+    changes: LiveChanges, project_ids: Collection[int], seen: datetime | None, burst_seconds: float = _BURST_SECONDS
+) -> AsyncGenerator[bytes]:
     """The body of a text/event-stream: a `change` event for each burst of changes, comments in between."""
     ends_at = asyncio.get_running_loop().time() + _STREAM_SECONDS
-    with changes.subscribe(project_id, seen) as inbox:
+    with changes.subscribe(*project_ids, seen=seen) as inbox:
         yield b"retry: 2000\n\n"
         while asyncio.get_running_loop().time() < ends_at:
             try:
@@ -102,7 +115,7 @@ async def event_stream(changes: LiveChanges, project_id: int, seen: datetime | N
             if run is None:
                 return
             yield f"event: change\ndata: {run}\n\n".encode()
-            await asyncio.sleep(_BURST_SECONDS)
+            await asyncio.sleep(burst_seconds)
             _merge_waiting(inbox)
 
 

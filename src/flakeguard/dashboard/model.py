@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flakeguard.analysis.standing import standing_reason
+from flakeguard.projects.model import Role
 from flakeguard.reports.model import Outcome
 
 
@@ -27,6 +28,11 @@ class OrganizationPlace:
     slug: str
     role: str
     projects: tuple[ProjectPlace, ...]
+
+    @property
+    def may_manage(self) -> bool:
+        """Whether the user may change it."""
+        return self.role in {Role.OWNER, Role.ADMIN}
 
 
 @dataclass(frozen=True, slots=True)

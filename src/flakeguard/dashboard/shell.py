@@ -38,8 +38,16 @@ class Shell:
 
     @property
     def live_url(self) -> str | None:
-        """The event stream of the page's project; it knows how old the page is."""
-        return f"/projects/{self.project.id}/events?seen={self.at.timestamp():.3f}" if self.project else None
+        """The event stream of what the page shows; it knows how old the page is. None for what does not change."""
+        if self.project:
+            place = f"/projects/{self.project.id}"
+        elif self.organization and self.section == "projects":
+            place = f"/orgs/{self.organization.slug}"
+        elif self.section == "home":
+            place = ""
+        else:
+            return None
+        return f"{place}/events?seen={self.at.timestamp():.3f}"
 
 
 @asynccontextmanager

@@ -23,6 +23,19 @@ async def test_a_change_reaches_its_project_alone(changes) -> None:
         assert other.empty()
 
 
+async def test_a_list_hears_of_each_of_its_projects(changes, resources) -> None:
+    changes.publish("2:5")
+    with changes.subscribe(1, 2, seen=resources.now() - timedelta(minutes=1)) as inbox:
+        assert inbox.get_nowait() == ""
+        changes.publish("1:77")
+        changes.publish("3:78")
+        changes.publish("2:79")
+        changes.publish("")
+        assert [inbox.get_nowait() for _ in range(inbox.qsize())] == ["77", "79", ""]
+    changes.publish("1:80")
+    assert inbox.empty()
+
+
 async def test_after_a_lost_connection_everybody_looks(changes) -> None:
     with changes.subscribe(1) as one, changes.subscribe(2) as two:
         changes.publish("")
@@ -38,21 +51,21 @@ async def test_a_slow_page_costs_a_bounded_queue(changes) -> None:
 
 async def test_a_page_older_than_the_last_change_is_told_at_once(changes, resources) -> None:
     changes.publish("1:5")
-    with changes.subscribe(1, resources.now() - timedelta(minutes=1)) as inbox:
+    with changes.subscribe(1, seen=resources.now() - timedelta(minutes=1)) as inbox:
         assert inbox.get_nowait() == ""
-    with changes.subscribe(1, resources.now() + timedelta(minutes=1)) as inbox:
+    with changes.subscribe(1, seen=resources.now() + timedelta(minutes=1)) as inbox:
         assert inbox.empty()
 
 
 async def test_closing_ends_streams_even_full_ones(changes) -> None:
-    stream = event_stream(changes, 1, None)
+    stream = event_stream(changes, [1], None)
     assert (await anext(stream)).startswith(b"retry")
     for run in range(1000):
         changes.publish(f"1:{run}")
     changes.close()
     rest = [chunk async for chunk in stream]
     assert len(rest) <= 2
-    assert [chunk async for chunk in event_stream(changes, 1, None)] == [b"retry: 2000\n\n"]
+    assert [chunk async for chunk in event_stream(changes, [1], None)] == [b"retry: 2000\n\n"]
 
 
 async def test_what_the_database_sends_arrives(resources, owner, settings) -> None:

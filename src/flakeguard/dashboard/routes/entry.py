@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
-from flakeguard.dashboard.shell import plain_shell, reading
+from flakeguard.dashboard.routes.organizations import list_of_projects
+from flakeguard.dashboard.shell import Shell, plain_shell, reading
 from flakeguard.projects import invites
 from fluxbase.auth import (
     ConfirmationNeeded,
@@ -38,14 +39,23 @@ async def home(request: Request, user: OptionalUser) -> Response:
         return redirect(request, "/signup" if first else "/signin")
     async with reading(request, user) as connection:
         shell = await plain_shell(request, connection, user, "home")
+        if (target := _first_steps(request, shell)) is not None:
+            return redirect(request, target)
+        listed = await list_of_projects(request, connection, shell.places)
+    return render(request, "home.html", shell=shell, notice=notice_of(request), **listed)
+
+
+def _first_steps(request: Request, shell: Shell) -> str | None:
+    """Where somebody goes who has no list of projects to look at, or a list of one."""
     projects = [project for place in shell.places for project in place.projects]
     if not shell.places:
-        return redirect(request, "/orgs/new")
+        return "/orgs/new"
     if not projects:
-        return redirect(request, f"/orgs/{shell.places[0].slug}/projects/new")
+        mine = next((place for place in shell.places if place.may_manage), None)
+        return f"/orgs/{mine.slug}/projects/new" if mine else f"/orgs/{shell.places[0].slug}"
     if len(projects) == 1 and not request.query_params:
-        return redirect(request, f"/projects/{projects[0].id}")
-    return render(request, "home.html", shell=shell, notice=notice_of(request))
+        return f"/projects/{projects[0].id}"
+    return None
 
 
 @router.get("/signup")

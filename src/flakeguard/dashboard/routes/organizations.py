@@ -1,5 +1,6 @@
 """Organizations: the wizard's second step, projects, audit log, settings."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -7,10 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
+from flakeguard.dashboard.glance import MANY_PROJECTS, ProjectFilter, glance
 from flakeguard.dashboard.listing import Page, page_number
+from flakeguard.dashboard.model import OrganizationPlace
 from flakeguard.dashboard.shell import Shell, organization_shell, plain_shell, reading
-from flakeguard.projects import audit, organizations, projects
+from flakeguard.projects import audit, organizations
 from fluxbase.auth import CurrentUser, User
+from fluxbase.db import Connection
 from fluxbase.web import Context, redirect, render
 
 router = APIRouter(prefix="/orgs")
@@ -22,6 +26,17 @@ async def shell_of(request: Request, user: User, slug: str, section: str) -> She
     """The frame of an organization's page, in a transaction of its own."""
     async with reading(request, user) as connection:
         return await organization_shell(request, connection, user, slug, section)
+
+
+async def list_of_projects(request: Request, connection: Connection, places: Sequence[OrganizationPlace]) -> Context:
+    """What `glance.html` draws: the projects of these organizations that the address asks for."""
+    wanted, now = ProjectFilter.read(request.query_params), request.app.state.resources.now()
+    return {
+        "wanted": wanted,
+        "glance": await glance(connection, [place.id for place in places], wanted, now),
+        "organizations": {place.id: place.name for place in places},
+        "many": sum(len(place.projects) for place in places) >= MANY_PROJECTS,
+    }
 
 
 @router.get("/new")
@@ -49,9 +64,11 @@ async def create_organization(request: Request, user: CurrentUser, name: Text) -
 @router.get("/{slug}")
 async def organization_page(request: Request, user: CurrentUser, slug: str) -> Response:
     """The organization's projects."""
-    shell = await shell_of(request, user, slug, "projects")
-    found = await projects.list_all(request.app.state.resources.database, user, slug)
-    return render(request, "organization.html", shell=shell, projects=found, notice=notice_of(request))
+    async with reading(request, user) as connection:
+        shell = await organization_shell(request, connection, user, slug, "projects")
+        places = (shell.organization,) if shell.organization else ()
+        listed = await list_of_projects(request, connection, places)
+    return render(request, "organization.html", shell=shell, notice=notice_of(request), **listed)
 
 
 @router.get("/{slug}/audit")

@@ -1,0 +1,50 @@
+"""Reads the list of projects, as the signed-in user, in the page's one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from flakeguard.dashboard.glance.model import CommitState, ProjectAtAGlance, ProjectFilter
+from flakeguard.dashboard.listing import Page, like_pattern
+from fluxbase.db import Connection, load
+
+_SQL = load(__package__)
+HISTORY_COMMITS = 12
+QUIET_DAYS = 30
+"""A project without results for so long is no trouble any more; verdicts look as far back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A page of projects. `troubled` counts those of all pages that want somebody to look."""
+
+    projects: tuple[ProjectAtAGlance, ...]
+    page: Page
+    troubled: int
+
+
+async def glance(
+    connection: Connection, organization_ids: Sequence[int], wanted: ProjectFilter, now: datetime
+) -> Glance:
+    """The projects of these organizations that `wanted` describes."""
+    page = Page(wanted.page)
+    rows = await connection.fetch(
+        _SQL["glance"],
+        organization_ids,
+        like_pattern(wanted.search) if wanted.search else None,
+        now - timedelta(days=QUIET_DAYS),
+        wanted.sort,
+        wanted.direction == "desc",
+        page.size,
+        page.offset,
+        HISTORY_COMMITS,
+    )
+    total, troubled = (rows[0]["total"], rows[0]["troubled"]) if rows else (0, 0)
+    return Glance(tuple(_project(row) for row in rows), Page(wanted.page, total), troubled)
+
+
+def _project(row: asyncpg.Record) -> ProjectAtAGlance:
+    fields = {name: value for name, value in row.items() if name not in ("commits", "total", "troubled")}
+    return ProjectAtAGlance(commits=tuple(CommitState.read(commit) for commit in row["commits"]), **fields)
