@@ -68,7 +68,7 @@ class FakeGitHub(State):
 
     async def _api(self, request: Request) -> Response:
         fault = self._noted(request)
-        if fault is not None and not (fault.after or fault.half):
+        if fault is not None and not (fault.after or fault.answers):
             return await failed(request, fault, None)
         answer = await self._answered(request)
         if fault is not None:
@@ -78,7 +78,7 @@ class FakeGitHub(State):
 
     async def _storage(self, request: Request) -> Response:
         fault = self._noted(request)
-        if fault is not None and not fault.half:
+        if fault is not None and not fault.answers:
             return await failed(request, fault, None)
         content = self.repositories[request.path_params["repository"]].zips[request.path_params["artifact"]]
         answer = Answer(body=content)

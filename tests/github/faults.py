@@ -29,8 +29,14 @@ class Fault:
     reset_in: int | None = None  # seconds until the limit is renewed
     delay: float = 0  # seconds
     half: bool = False  # of the true answer, which promised all of it
+    drip: float = 0  # seconds from each byte of the true answer to the next
     cut: bool = False  # the connection, without a word
     after: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether something comes of the true answer."""
+        return self.half or self.drip > 0
 
 
 def secondary_limit(seconds: int = 1) -> Fault:
@@ -70,6 +76,11 @@ def half() -> Fault:
     return Fault("half", half=True)
 
 
+def dripping(seconds: float = 0.05) -> Fault:
+    """A byte at a time, so that the connection is never silent for long."""
+    return Fault("dripping", drip=seconds)
+
+
 def expired() -> Fault:
     """410: the artifact was kept long enough."""
     return Fault("expired", 410, body={"message": "Artifact has expired"})
@@ -84,7 +95,8 @@ def anything(seconds: int = 1) -> Sequence[Fault]:
 
 
 NAMED = {
-    made.__name__: made for made in (secondary_limit, limit_used_up, too_many, broken, silent, cut, half, expired)
+    made.__name__: made
+    for made in (secondary_limit, limit_used_up, too_many, broken, silent, cut, half, dripping, expired)
 }  # how another process names them
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from .faults import Fault
 from .routes import Answer
@@ -28,6 +29,8 @@ async def failed(request: Request, fault: Fault, done: Answer | None) -> Respons
         return _Cut()
     if fault.half:
         return _half(done)
+    if fault.drip:
+        return _dripping(done, fault.drip)
     headers = dict(fault.headers)
     if fault.reset_in is not None:
         headers["x-ratelimit-reset"] = str(int(time.time()) + fault.reset_in)
@@ -41,6 +44,17 @@ def _half(done: Answer | None) -> Response:
     promised = max(len(whole), 2)
     headers = {**({} if done is None else done.headers), "content-length": str(promised)}
     return _BrokenOff(whole[: promised // 2], 200, headers, "application/zip")
+
+
+def _dripping(done: Answer | None, seconds: float) -> Response:
+    whole = response(done or Answer(body={}))
+
+    async def bytes_of_it() -> AsyncIterator[bytes]:
+        for byte in bytes(whole.body):
+            yield bytes((byte,))
+            await asyncio.sleep(seconds)
+
+    return StreamingResponse(bytes_of_it(), whole.status_code, dict(whole.headers))
 
 
 async def _until_gone(request: Request, seconds: float) -> None:

@@ -7,15 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from flakeguard.github.api import GitHub
+from flakeguard.github.api import GitHub, calling
 from flakeguard.github.api.refusals import refusal
 from flakeguard.github.api.tokens import AppKey
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, RateLimitedError
+from flakeguard.github.installations import errors, vouching
 from flakeguard.worker.errors import kind_of
 from flakeguard.worker.retry_policy import Kind
 from fluxbase.errors import ConfigurationError
 
 from .fake import APP_ID, FakeGitHub, Repository
+from .faults import dripping
+from .state import PERSON_TOKEN
 
 INSTALLATION = 4711
 TOKENS = "access_tokens"
@@ -91,6 +94,28 @@ async def test_github_is_away(fake: FakeGitHub, github: GitHub, repository: Repo
     assert kind_of(caught.value) is Kind.NETWORK
     assert "ghs_" not in str(caught.value)
     assert len(await github.installation(INSTALLATION).repositories()) == 1
+
+
+async def test_an_answer_that_never_ends_is_given_up(
+    fake: FakeGitHub, github: GitHub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "_MOST_SECONDS", 0.3)
+    fake.faults.on("GET /installation", dripping(0.05))  # the connection is not silent for as long as a read waits
+    async with asyncio.timeout(5):
+        with pytest.raises(GitHubAwayError, match="in time"):
+            await github.installation(INSTALLATION).repositories()
+    assert len(await github.installation(INSTALLATION).repositories()) == 1
+
+
+async def test_who_binds_an_installation_does_not_wait_for_ever(
+    fake: FakeGitHub, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vouching, "_MOST_SECONDS", 0.3)
+    fake.faults.on("GET /user/installations", dripping(0.05))
+    async with asyncio.timeout(5):
+        with pytest.raises(errors.GitHubAwayError):
+            async with vouching.connected() as client:
+                await vouching.administered(client, fake.url, PERSON_TOKEN, INSTALLATION)
 
 
 async def test_a_missing_permission_is_no_limit(fake: FakeGitHub, github: GitHub, repository: Repository) -> None:

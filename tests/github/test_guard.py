@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from flakeguard.github.api import Installation, downloading, guard
-from flakeguard.github.api.guard import Place, destination, place_of
+from flakeguard.github.api.guard import Place, destinations, in_turn, place_of
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError
 
 from .fake import FakeGitHub
-from .faults import Fault
+from .faults import Fault, dripping
 from .state import Repository
 from .test_artifacts import RUN, installation, zipped  # noqa: F401 -- a fixture
 
@@ -47,10 +47,10 @@ async def test_no_further_inside_than_github_itself(monkeypatch, address: str, a
     monkeypatch.setattr(guard, "getproxies", dict)
     monkeypatch.setattr(guard, "_addresses", _resolved({"api.github.com": ["140.82.112.6"]}))
     if goes:
-        assert (await destination(address, api)).url == httpx.URL(address)
+        assert [to.url for to in await destinations(address, api)] == [httpx.URL(address)]
     else:
         with pytest.raises(GitHubRefusedError):
-            await destination(address, api)
+            await destinations(address, api)
 
 
 def _resolved(names: dict[str, list[str]]):
@@ -63,9 +63,31 @@ def _resolved(names: dict[str, list[str]]):
 async def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch) -> None:
     monkeypatch.setattr(guard, "getproxies", dict)
     monkeypatch.setattr(guard, "_addresses", _resolved({"blobs.example.com": ["140.82.112.5", "140.82.112.7"]}))
-    to = await destination("https://blobs.example.com:8443/a?sig=x", PUBLIC_API)
-    assert (str(to.url), to.headers) == ("https://140.82.112.5:8443/a?sig=x", {"Host": "blobs.example.com:8443"})
-    assert to.extensions == {"sni_hostname": "blobs.example.com"}
+    first, second = await destinations("https://blobs.example.com:8443/a?sig=x", PUBLIC_API)
+    assert (str(first.url), first.headers) == ("https://140.82.112.5:8443/a?sig=x", {"Host": "blobs.example.com:8443"})
+    assert (str(second.url), second.headers) == ("https://140.82.112.7:8443/a?sig=x", first.headers)
+    assert first.extensions == second.extensions == {"sni_hostname": "blobs.example.com"}
+
+
+def test_the_kinds_of_addresses_take_turns() -> None:
+    found = [ip_address(text) for text in ("2001:db8::1", "2001:db8::2", "2001:db8::1", "192.0.2.1", "2001:db8::3")]
+    assert [str(one) for one in in_turn(found)] == ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"]
+    assert in_turn([]) == []
+
+
+async def test_an_address_that_does_not_answer_keeps_nothing_from_the_next(
+    fake: FakeGitHub, installation: Installation, repository: Repository, monkeypatch  # noqa: F811
+) -> None:  # fmt: skip
+    content = zipped()
+    number = fake.add_artifact(repository, RUN, "results", content)
+    fake.storage = fake.storage.replace("127.0.0.1", "blobs.example.com")
+    monkeypatch.setattr(guard, "_addresses", _resolved({"blobs.example.com": ["::1", "127.0.0.1"]}))
+    into = io.BytesIO()
+    assert await installation.download_artifact("acme", "shop", number, into, 10**6)
+    assert into.getvalue() == content
+    monkeypatch.setattr(guard, "_addresses", _resolved({"blobs.example.com": ["::1"]}))
+    with pytest.raises(GitHubAwayError):
+        await installation.download_artifact("acme", "shop", number, into, 10**6)
 
 
 async def test_one_address_inside_is_enough_to_refuse(monkeypatch) -> None:
@@ -76,12 +98,12 @@ async def test_one_address_inside_is_enough_to_refuse(monkeypatch) -> None:
         _resolved({"both.example.com": ["140.82.112.5", "10.0.0.1"], "api.github.com": ["1.1.1.1"]}),
     )
     with pytest.raises(GitHubRefusedError, match="private"):
-        await destination("https://both.example.com/a", PUBLIC_API)
+        await destinations("https://both.example.com/a", PUBLIC_API)
 
 
 async def test_behind_a_proxy_the_proxy_judges(monkeypatch) -> None:
     monkeypatch.setattr(guard, "getproxies", lambda: {"https": "http://proxy:3128"})
-    to = await destination("https://blobs.example.com/a", PUBLIC_API)
+    (to,) = await destinations("https://blobs.example.com/a", PUBLIC_API)
     assert (str(to.url), to.extensions) == ("https://blobs.example.com/a", {})
 
 
@@ -102,6 +124,17 @@ async def test_what_comes_too_slowly_is_given_up(
     monkeypatch.setattr(downloading, "_SLOWEST_BYTES_A_SECOND", 10**12)
     with pytest.raises(GitHubAwayError, match="too slow"):
         await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
+
+
+async def test_what_drips_is_too_slow_before_a_piece_is_full(
+    fake: FakeGitHub, installation: Installation, repository: Repository, monkeypatch  # noqa: F811
+) -> None:  # fmt: skip
+    number = fake.add_artifact(repository, RUN, "results", zipped())
+    fake.faults.on(rf"GET /{repository.id}/", dripping(0.05))
+    monkeypatch.setattr(downloading, "_SLOW_AFTER_SECONDS", 0.2)
+    async with asyncio.timeout(5):
+        with pytest.raises(GitHubAwayError, match="too slow"):
+            await installation.download_artifact("acme", "shop", number, io.BytesIO(), 10**6)
 
 
 async def test_a_download_ends_whatever_it_brings(

@@ -41,6 +41,7 @@ class AtHand:
     attempts_began: dict[int, datetime] = field(default_factory=dict)
     listed: Sequence[WorkflowRun] = ()
     etag: str = '"one"'
+    whole: bool = True
     fails: dict[str, list[BaseException]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -66,9 +67,10 @@ class AtHand:
             for number, (name, content) in enumerate(self.artifacts_told.items())
         ]
 
-    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> None:
+    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> bool:
         self._ask("download", owner, repo)
         into.write(list(self.artifacts_told.values())[artifact_id])
+        return self.whole
 
     async def jobs(self, owner: str, repo: str, run_id: int, attempt: int) -> Sequence[Job]:
         self._ask("jobs", owner, repo)

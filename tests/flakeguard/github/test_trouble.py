@@ -69,4 +69,4 @@ async def test_each_run_is_stored_once_and_only_the_broken_one_is_given_up(
     assert checks == Counter({f"{number:040x}": 1 for number in RUNS if number != BROKEN})
     (dead,) = await owner.fetch("SELECT job_id, error FROM outbox")
     assert dead["job_id"].endswith(f"-{BROKEN}-1")
-    assert "ends before its table of contents" in dead["error"]
+    assert "is no ZIP" in dead["error"]

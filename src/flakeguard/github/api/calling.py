@@ -1,5 +1,6 @@
 """One call of GitHub's REST API: by githubkit, timed, counted, and with our errors."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from flakeguard.worker.metrics import GitHubMetrics
 
 _API_VERSION = "2022-11-28"
 _PATIENCE = httpx.Timeout(20.0, connect=5.0)
+_MOST_SECONDS = 60.0
+"""For a whole answer. GitHub ends what takes it longer than 10 seconds; the rest is for a megabyte on a slow way."""
 A_PAGE = 100
 MOST_PAGES = 100
 _MOST_REDIRECTS = 3
@@ -126,7 +129,8 @@ class Caller:
         started = time.perf_counter()
         status: int | str = "network"
         try:
-            answer = await self._core.ask(method, address, **sent)
+            async with asyncio.timeout(_MOST_SECONDS):
+                answer = await self._core.ask(method, address, **sent)
             status = answer.status_code
             await self._budgets.hear(budget, told_by(answer.headers, free=status == _NOT_MODIFIED))
         except RequestFailed as failed:
@@ -136,7 +140,7 @@ class Caller:
             waits = error.seconds if isinstance(error, RateLimitedError) else None
             await self._budgets.hear(budget, told_by(refused.headers, wait_seconds=waits))
             raise error from None
-        except RequestTimeout:
+        except (RequestTimeout, TimeoutError):
             status = "timeout"
             raise GitHubAwayError(f"{endpoint}: no answer in time") from None
         except RequestError as error:  # pyright: ignore[reportUnknownVariableType] -- generic without a default

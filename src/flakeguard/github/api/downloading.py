@@ -3,14 +3,14 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import BinaryIO
 
 import httpx
 
-from flakeguard.github.api.guard import destination
+from flakeguard.github.api.guard import Destination, destinations
 from flakeguard.github.api.refusals import refusal
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, TooLargeError
 from flakeguard.worker.metrics import GitHubMetrics
@@ -18,7 +18,6 @@ from flakeguard.worker.metrics import GitHubMetrics
 _PATIENCE = httpx.Timeout(30.0, connect=5.0)
 _MOST_SECONDS = 15 * 60
 _SLOWEST_BYTES_A_SECOND, _SLOW_AFTER_SECONDS = 16 * 1024, 30.0
-_PIECE_BYTES = 64 * 1024
 _OK = 200
 _NAME = "GET artifact storage"
 
@@ -31,8 +30,10 @@ async def download(
     api_url: str,
     metrics: GitHubMetrics,
     patience: httpx.Timeout = _PATIENCE,
-) -> None:
+) -> bool:
     """Write what is at `address` to `into`, a piece at a time; what was written is of no use when this raises.
+
+    Whether the storage had said how many bytes there are: then it is certain that all of them came.
 
     Raises:
         TooLargeError: There are more than `most_bytes`.
@@ -48,7 +49,7 @@ async def download(
             status = answer.status_code
             if status != _OK:
                 raise refusal(status, answer.headers, "", _NAME, now=time.time())
-            await _write(answer, into, most_bytes)
+            return await _write(answer, into, most_bytes)
     except (httpx.TimeoutException, TimeoutError):
         status = "timeout"
         raise GitHubAwayError(f"{_NAME}: no answer in time") from None
@@ -63,14 +64,31 @@ async def download(
 
 @asynccontextmanager
 async def _asked(address: str, api_url: str, patience: httpx.Timeout) -> AsyncGenerator[httpx.Response]:
-    to = await destination(address, api_url)
-    async with (
-        httpx.AsyncClient(verify=_trust(), timeout=patience, follow_redirects=False) as client,
-        client.stream(
-            "GET", to.url, headers={"Accept-Encoding": "identity", **to.headers}, extensions=to.extensions
-        ) as answer,
-    ):
-        yield answer
+    to = await destinations(address, api_url)
+    async with httpx.AsyncClient(verify=_trust(), timeout=patience, follow_redirects=False) as client:
+        answer = await _first_answer(client, to)
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
+
+
+async def _first_answer(client: httpx.AsyncClient, to: Sequence[Destination]) -> httpx.Response:
+    """Of the first destination that lets us connect; what fails after that is no matter of its address."""
+    *others, last = to
+    for one in others:
+        try:
+            return await _ask(client, one)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            continue
+    return await _ask(client, last)
+
+
+async def _ask(client: httpx.AsyncClient, to: Destination) -> httpx.Response:
+    headers = {"Accept-Encoding": "identity", **to.headers}
+    return await client.send(
+        client.build_request("GET", to.url, headers=headers, extensions=to.extensions), stream=True
+    )
 
 
 @cache
@@ -79,12 +97,12 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> None:
+async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> bool:
     promised = int(told) if (told := answer.headers.get("content-length", "")).isdecimal() else None
     if promised is not None and promised > most_bytes:
         raise TooLargeError(f"the artifact has {promised} bytes; this server takes {most_bytes}")
     size, started = 0, time.monotonic()
-    async for piece in answer.aiter_raw(_PIECE_BYTES):
+    async for piece in answer.aiter_raw():  # as it comes: what waits for a whole piece does not see how slow it is
         size += len(piece)
         if size > most_bytes:
             raise TooLargeError(f"the artifact has more than the {most_bytes} bytes that this server takes")
@@ -94,3 +112,4 @@ async def _write(answer: httpx.Response, into: BinaryIO, most_bytes: int) -> Non
         into.write(piece)
     if promised is not None and size != promised:
         raise GitHubAwayError(f"{_NAME}: it ended after {size} of {promised} bytes")
+    return promised is not None

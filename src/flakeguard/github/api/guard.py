@@ -2,15 +2,17 @@
 
 Artifacts are kept elsewhere, and the answer says where. Whoever could write that answer could have this server ask
 what only it can reach (SSRF). So the name is looked up, every address behind it is judged, and the connection goes to
-an address that was judged, whatever the name means a moment later.
+an address that was judged, whatever the name means a moment later. A name has several of them, and one that does not
+answer (IPv6 where there is no way out for it, as often) must not keep a download from the others.
 """
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import chain, zip_longest
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -18,6 +20,9 @@ import httpx
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError
 
 type Address = IPv4Address | IPv6Address
+
+_MOST_TRIED = 4
+"""Two of each kind: what answers at none of them is away."""
 
 
 class Place(IntEnum):
@@ -50,8 +55,10 @@ def place_of(address: Address) -> Place:
     return Place.PUBLIC if address.is_global else Place.PRIVATE
 
 
-async def destination(address: str, api_url: str) -> Destination:
-    """Where `address`, which the API at `api_url` named, leads. Behind a proxy that is the proxy's to judge.
+async def destinations(address: str, api_url: str) -> Sequence[Destination]:
+    """Where `address`, which the API at `api_url` named, leads: to be tried in this order, at least one.
+
+    Behind a proxy that is the proxy's to judge.
 
     Raises:
         GitHubRefusedError: It is no https address (http where the API's own is), or lies further inside than the API.
@@ -62,11 +69,20 @@ async def destination(address: str, api_url: str) -> Destination:
     if not url.host or url.scheme not in ("https", api.scheme):
         raise GitHubRefusedError("GitHub's redirect leads to no https address; check GITHUB_API_URL")
     if url.scheme in getproxies() and not proxy_bypass(url.host):
-        return Destination(url, {}, {})
+        return [Destination(url, {}, {})]
     found = await _addresses(url)
     if (furthest := max(map(place_of, found))) is not Place.PUBLIC and furthest > await _furthest(api):
         raise GitHubRefusedError(f"GitHub's redirect leads to {furthest.name.lower().replace('_', ' ')}: not followed")
-    return Destination(url.copy_with(host=str(found[0])), {"Host": url.netloc.decode()}, {"sni_hostname": url.host})
+    headers, extensions = {"Host": url.netloc.decode()}, {"sni_hostname": url.host}
+    return [Destination(url.copy_with(host=str(one)), headers, extensions) for one in in_turn(found)[:_MOST_TRIED]]
+
+
+def in_turn(found: Iterable[Address]) -> list[Address]:
+    """Each address once, in the resolver's order but for the kinds, which take turns (RFC 8305, section 4). Pure."""
+    addresses = list(dict.fromkeys(found))
+    first = [one for one in addresses if one.version == addresses[0].version]
+    other = [one for one in addresses if one.version != addresses[0].version]
+    return [one for one in chain.from_iterable(zip_longest(first, other)) if one is not None]
 
 
 async def _furthest(api: httpx.URL) -> Place:

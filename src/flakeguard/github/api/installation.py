@@ -83,8 +83,10 @@ class Installation:
         path = {"owner": owner, "repo": repo, "run_id": run_id, "attempt": attempt}
         return [job_of(told) async for told in self.listed(endpoint, "jobs", path)]
 
-    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> None:
+    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> bool:
         """Write its ZIP to `into`, a piece at a time; what was written is of no use when this raises.
+
+        Whether it is certain that all of it came: the storage had said how much there is.
 
         Raises:
             TooLargeError: It has more than `most_bytes`.
@@ -96,7 +98,7 @@ class Installation:
         address = answer.headers.get("location")
         if not address:
             raise GitHubAwayError(f"{endpoint}: the answer names no address")
-        await download(address, into, most_bytes, api_url=self._caller.api_url, metrics=self._metrics)
+        return await download(address, into, most_bytes, api_url=self._caller.api_url, metrics=self._metrics)
 
     async def rerun_failed_jobs(self, owner: str, repo: str, run_id: int) -> None:
         """Run the failed jobs of a workflow run again."""

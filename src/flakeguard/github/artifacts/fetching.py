@@ -227,11 +227,11 @@ async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Map
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
         spooled = cast("BinaryIO", spool)
         try:
-            await fetch.source.download_artifact(
+            whole = await fetch.source.download_artifact(
                 fetch.owner, fetch.repo, artifact.id, spooled, fetch.limits.rules.most_bytes
             )
             unpacked = await asyncio.to_thread(
-                unpack, spooled, artifact.name, fetch.limits.rules, fetch.limits.archives
+                unpack, spooled, artifact.name, fetch.limits.rules, fetch.limits.archives, whole=whole
             )
         except GoneError:
             told.passed_over.append(f"{artifact.name}: GitHub has deleted it")

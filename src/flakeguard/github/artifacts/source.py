@@ -22,8 +22,11 @@ class Source(Protocol):
         """Those of all attempts. Raises GoneError when GitHub keeps none of the run any more."""
         ...
 
-    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> None:
-        """Write the ZIP into the file. Raises GoneError, TooLargeError, or GitHubAwayError when it ends early."""
+    async def download_artifact(self, owner: str, repo: str, artifact_id: int, into: BinaryIO, most_bytes: int) -> bool:
+        """Write the ZIP into the file; whether it is certain that all of it came.
+
+        Raises GoneError, TooLargeError, or GitHubAwayError when it ends early.
+        """
         ...
 
     async def jobs(self, owner: str, repo: str, run_id: int, attempt: int) -> Sequence[Job]:

@@ -20,6 +20,7 @@ from fluxbase.errors import InvalidRequestError
 _IN_MEMORY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 _HEAD_BYTES = 4_096
+_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")  # of a member, and of the end, with which an empty archive begins
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same reports give the same bytes, whenever they are fetched
 
 
@@ -38,15 +39,19 @@ class Unpacked:
     passed_over: tuple[PassedOver, ...]
 
 
-def unpack(packed: BinaryIO, name: str, rules: ArtifactRules, limits: ArchiveLimits) -> Unpacked:
+def unpack(
+    packed: BinaryIO, name: str, rules: ArtifactRules, limits: ArchiveLimits, *, whole: bool = False
+) -> Unpacked:
     """Take the reports out of the ZIP `packed`. Blocking: it reads, inflates and compresses.
 
+    `whole`: it is certain that all of it came, so that what is missing is missing where it came from.
+
     Raises:
-        HalfArtifactError: The ZIP ends before its table of contents.
-        BrokenArtifactError: It cannot be read, or all that it could offer was refused.
+        HalfArtifactError: It begins as a ZIP and ends before its table of contents: the rest may be on its way.
+        BrokenArtifactError: It is no ZIP or cannot be read, or all that it could offer was refused.
     """
     if not zipfile.is_zipfile(packed):
-        raise HalfArtifactError(message=f"the artifact {name} ends before its table of contents")
+        raise _no_zip(packed, name, whole=whole)
     packed.seek(0)
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 -- closed by who gets it
     try:
@@ -54,6 +59,16 @@ def unpack(packed: BinaryIO, name: str, rules: ArtifactRules, limits: ArchiveLim
     except BaseException:
         spool.close()
         raise
+
+
+def _no_zip(packed: BinaryIO, name: str, *, whole: bool) -> HalfArtifactError | BrokenArtifactError:
+    packed.seek(0)
+    begins = packed.read(4)
+    if not any(signature.startswith(begins) for signature in _SIGNATURES):
+        return BrokenArtifactError(f"the artifact {name} is no ZIP")
+    if whole:
+        return BrokenArtifactError(f"the artifact {name} came whole and has no table of contents")
+    return HalfArtifactError(message=f"the artifact {name} ends before its table of contents")
 
 
 def _unpack_into(

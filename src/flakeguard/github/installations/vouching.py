@@ -3,6 +3,7 @@
 Seeing an installation is not enough: GitHub shows it to everybody who can read one of its repositories.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from flakeguard.github.installations.errors import CodeRefusedError, GitHubAwayE
 from flakeguard.github.installations.leaving import web_url
 
 _PATIENCE_SECONDS = 10
+_MOST_SECONDS = 30
+"""For all questions together: somebody waits in front of a browser."""
 _A_PAGE, _MOST_PAGES = 100, 20
 _OK, _NOT_YOURS = 200, (403, 404)
 
@@ -27,9 +30,12 @@ async def connected() -> AsyncGenerator[httpx.AsyncClient]:
         GitHubAwayError: 503, whatever goes wrong on the way.
     """
     try:
-        async with httpx.AsyncClient(timeout=_PATIENCE_SECONDS, follow_redirects=False) as client:
+        async with (
+            asyncio.timeout(_MOST_SECONDS),
+            httpx.AsyncClient(timeout=_PATIENCE_SECONDS, follow_redirects=False) as client,
+        ):
             yield client
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         raise GitHubAwayError from error
 
 

@@ -125,8 +125,14 @@ async def test_a_worker_may_die_between_any_two_steps(
 
 
 async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(resources: Resources) -> None:
-    with pytest.raises(HalfArtifactError, match="ends before"):
-        await fetch(resources, AtHand(artifacts_told={"junit": JUNIT[: len(JUNIT) // 2]}))
+    half = {"junit": JUNIT[: len(JUNIT) // 2]}
+    for beginning in (half, {"junit": JUNIT[:3]}, {"junit": b""}):
+        with pytest.raises(HalfArtifactError, match="ends before"):
+            await fetch(resources, AtHand(artifacts_told=beginning, whole=False))
+    with pytest.raises(BrokenArtifactError, match="whole"):  # as much as the storage says that there is
+        await fetch(resources, AtHand(artifacts_told=half))
+    with pytest.raises(BrokenArtifactError, match="no ZIP"):
+        await fetch(resources, AtHand(artifacts_told={"junit": b"<html>Unicorn!</html>"}, whole=False))
     broken = bytearray(JUNIT)
     broken[broken.rindex(b"PK\x01\x02") : broken.rindex(b"PK\x01\x02") + 4] = b"XXXX"
     with pytest.raises(BrokenArtifactError, match="junit-bad"):
