@@ -144,6 +144,11 @@ def rerun(call: Call) -> Answer:
     return Answer(201, {})
 
 
+def permission(call: Call) -> Answer:
+    held = call.repository.permissions.get(call.path["username"])
+    return not_found() if held is None else Answer(body={"permission": held, "role_name": held, "user": None})
+
+
 def archive(call: Call) -> Answer:
     number = call.number("artifact_id")
     artifact = call.repository.artifacts.get(number)
@@ -253,6 +258,7 @@ ROUTES: Mapping[str, Handler] = {
     f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}/jobs": jobs,
     f"POST {_REPO}/actions/runs/{{run_id}}/rerun-failed-jobs": rerun,
     f"GET {_REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}": archive,
+    f"GET {_REPO}/collaborators/{{username}}/permission": permission,
     f"POST {_REPO}/check-runs": make_check_run,
     f"PATCH {_REPO}/check-runs/{{check_run_id}}": change_check_run,
     f"GET {_REPO}/check-runs/{{check_run_id}}/annotations": annotations,

@@ -45,6 +45,7 @@ class Repository:
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     rerun: list[int] = field(default_factory=list)
+    permissions: dict[str, str] = field(default_factory=dict)  # of whom it says nothing: nobody GitHub knows
     former_names: set[str] = field(default_factory=set)
 
 

@@ -22,8 +22,8 @@ class State(StrEnum):
 
 
 OPEN = (State.PROPOSED, State.ACTIVE)
-FLAKES = (Verdict.FLAKY, Verdict.SUSPECTED)
-"""Verdicts of tests that a person may quarantine. What is broken is broken."""
+FLAKES = (Verdict.FLAKY, Verdict.SUSPECTED, Verdict.RECOVERING)
+"""Verdicts of tests that a person may quarantine. What is broken is broken, and what is stable needs none."""
 
 
 class Step(StrEnum):

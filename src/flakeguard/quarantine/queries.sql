@@ -37,6 +37,20 @@ ON CONFLICT (project_id, test_case_id) WHERE state IN ('PROPOSED', 'ACTIVE') DO 
 WHERE q.state = 'PROPOSED'
 RETURNING test_case_id
 
+-- name: dismiss
+UPDATE quarantine_decisions SET
+    state = 'DISMISSED', until = $3, decided_at = $4, decided_by = $5, decider = $6, ended_at = $4, ended_by = $5, ender = $6,
+    end_reason = 'Somebody said no.'
+WHERE project_id = $1 AND test_case_id = ANY($2::bigint[]) AND state = 'PROPOSED'
+RETURNING test_case_id
+
+-- name: open_of_tests
+SELECT test_case_id, state, until FROM quarantine_decisions
+WHERE test_case_id = ANY($1::bigint[]) AND state IN ('PROPOSED', 'ACTIVE') AND until > $2
+
+-- name: scores
+SELECT test_case_id, score FROM flake_stats WHERE project_id = $1 AND test_case_id = ANY($2::bigint[])
+
 -- name: close
 UPDATE quarantine_decisions q SET state = n.state, ended_at = $2, end_reason = n.reason
 FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS n (id, was, state, reason)

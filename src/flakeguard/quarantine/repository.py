@@ -73,6 +73,26 @@ async def activate(
     return [test for (test,) in rows]
 
 
+async def dismiss(
+    connection: Connection, project_id: int, tests: Sequence[int], *, until: datetime, now: datetime, decider: Decider
+) -> list[int]:
+    """Say no to what is proposed; the tests that it was said of."""
+    rows = await connection.fetch(SQL["dismiss"], project_id, tests, until, now, decider.user_id, decider.name)
+    return [test for (test,) in rows]
+
+
+async def open_of_tests(connection: Connection, tests: Sequence[int], now: datetime) -> dict[int, Latest]:
+    """Open decisions of these tests, but for those past their day that no review has ended yet."""
+    rows = await connection.fetch(SQL["open_of_tests"], tests, now)
+    return {test: Latest(State(state), until) for test, state, until in rows}
+
+
+async def scores(connection: Connection, project_id: int, tests: Sequence[int]) -> dict[int, float]:
+    """The score of each of these tests of a project."""
+    rows = await connection.fetch(SQL["scores"], project_id, tests)
+    return {row["test_case_id"]: row["score"] for row in rows}
+
+
 async def close(connection: Connection, project_id: int, endings: Sequence[Ending], *, now: datetime) -> list[State]:
     """End open decisions; the states of those that were ended."""
     rows = await connection.fetch(

@@ -121,7 +121,7 @@ def processors(
         return {"deliveries": await adopt_installation(resources, app, client, job.data, job_id=job.id)}
 
     async def act(job: Job) -> Mapping[str, Any]:
-        return {"answer": await perform(resources, client, job.data, job_id=job.id)}
+        return {"answer": await perform(resources, client, job.data, job_id=job.id, config=config)}
 
     return {
         (INGEST, PROCESS_UPLOAD): upload,

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from flakeguard.analysis.config import DEFAULT_CONFIG
 from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations.actions import perform
 from flakeguard.worker.outbox import settle
@@ -150,7 +151,7 @@ async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliv
     await deliver("workflow_run", run_event(run_id=2, conclusion="success"))
     job_id = await owed_action(deliver, owner, "rerun_failed")
     client = Rerunning()
-    answer = await perform(resources, client, pressed("rerun_failed"), job_id=job_id)
+    answer = await perform(resources, client, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
     assert client.asked == [(INSTALLATION, "acme", "shop", 1)]
     assert answer == "Failed jobs run again: 1."
     assert await owner.fetchval("SELECT count(*) FROM outbox WHERE job_id = $1", job_id) == 0
@@ -164,14 +165,16 @@ async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(bound
     await deliver("workflow_run", run_event(run_id=1))
     await deliver("workflow_run", run_event(run_id=2))
     job_id = await owed_action(deliver, owner, "rerun_failed")
-    answer = await perform(resources, Rerunning(refuses=1), pressed("rerun_failed"), job_id=job_id)
+    answer = await perform(
+        resources, Rerunning(refuses=1), pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG
+    )
     assert answer == "Failed jobs run again: 1 (not now: it runs already), 2."
 
 
-@pytest.mark.parametrize("action", ["quarantine", "open_issue", "dismiss_flake", "mark_stable", "dance"])
+@pytest.mark.parametrize("action", ["open_issue", "mark_stable", "dance"])
 async def test_what_is_not_possible_yet_is_said(bound, deliver, owner, resources, action):
     job_id = await owed_action(deliver, owner, action)
-    answer = await perform(resources, Rerunning(), pressed(action), job_id=job_id)
+    answer = await perform(resources, Rerunning(), pressed(action), job_id=job_id, config=DEFAULT_CONFIG)
     assert "yet" in answer or "knows no action" in answer
     assert await owner.fetchval("SELECT count(*) FROM outbox") == 0
     assert await owner.fetchval("SELECT metadata ->> 'by' FROM audit_events WHERE action LIKE 'github.act%'") == "ada"
@@ -181,5 +184,5 @@ async def test_a_button_of_a_repository_that_moved_does_nothing(bound, owner, re
     client = Rerunning()
     data = pressed("rerun_failed")
     data["repository"]["installationId"] = 1
-    assert "another installation" in await perform(resources, client, data, job_id="action-x")
+    assert "another installation" in await perform(resources, client, data, job_id="action-x", config=DEFAULT_CONFIG)
     assert client.asked == []

@@ -10,7 +10,7 @@ from flakeguard.github.api.calling import A_PAGE, MOST_PAGES, Asked, Body, Calle
 from flakeguard.github.api.downloading import download
 from flakeguard.github.api.reading import artifact_of, job_of, run_of
 from flakeguard.github.api.tokens import Tokens
-from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError
+from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError
 from flakeguard.github.facts import Artifact, Job, Repository, RunPage, WorkflowRun
 from flakeguard.worker.metrics import GitHubMetrics
 
@@ -104,6 +104,15 @@ class Installation:
         """Run the failed jobs of a workflow run again."""
         path = {"owner": owner, "repo": repo, "run_id": run_id}
         await self.call(f"POST {_REPO}/actions/runs/{{run_id}}/rerun-failed-jobs", path)
+
+    async def permission_of(self, owner: str, repo: str, login: str) -> str:
+        """What somebody may do in a repository: `admin`, `write`, `read` or `none`, which is also said of nobody."""
+        endpoint = f"GET {_REPO}/collaborators/{{username}}/permission"
+        try:
+            answer = await self.call(endpoint, {"owner": owner, "repo": repo, "username": login})
+        except GoneError:
+            return "none"
+        return str(json_of(answer, endpoint)["permission"])
 
     async def call(
         self,

@@ -1,17 +1,25 @@
 """The job of a button of our check run: done where that is possible today, and answered where it is not."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
 
+from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations import repository
 from flakeguard.github.installations.client import AppClient
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.webhooks.repository import KnownRun, runs_of_commit
+from flakeguard.github.publishing import pressing
+from flakeguard.github.publishing.conclusion import DISMISS_FLAKE, QUARANTINE, RERUN_FAILED
+from flakeguard.github.publishing.pressing import Decide
+from flakeguard.github.publishing.repository import find_target, gather
+from flakeguard.github.webhooks.owing import owe_answer
+from flakeguard.github.webhooks.repository import runs_of_commit
 from flakeguard.projects import audit
+from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.quarantine.repository import Decider
 from flakeguard.worker.errors import InvalidJobError
 from flakeguard.worker.outbox import settle
 from fluxbase.db import Connection
@@ -19,13 +27,12 @@ from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
 
-RERUN_FAILED = "rerun_failed"
 NOT_YET: Mapping[str, str] = {
-    "quarantine": "FlakeGuard does not quarantine tests yet.",
     "open_issue": "FlakeGuard does not open issues yet.",
-    "dismiss_flake": "Verdicts follow from what tests did; FlakeGuard does not let anybody overrule one yet.",
     "mark_stable": "Verdicts follow from what tests did; FlakeGuard does not let anybody overrule one yet.",
 }
+_NO_KEY = "This server has no key of the App: GITHUB_APP_ID and GITHUB_PRIVATE_KEY are not set."
+_MAY_DECIDE = ("admin", "write")
 _FAILED = ("failure", "timed_out", "startup_failure", "cancelled")
 
 
@@ -36,34 +43,57 @@ class _Asked:
     repository_id: int
     head_sha: str
     by: str
+    cause: str
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         try:
             told = data["repository"]
             ids = int(told["installationId"]), int(told["repositoryId"])
-            return cls(str(data["action"]), *ids, str(data["headSha"]), str(data.get("requestedBy")))
+            by, cause = str(data.get("requestedBy")), str(data.get("correlationId"))
+            return cls(str(data["action"]), *ids, str(data["headSha"]), by, cause)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidJobError(f"requested-action needs repository, action and headSha: {error!r}") from error
 
 
-async def perform(resources: Resources, client: AppClient | None, data: Mapping[str, Any], *, job_id: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Press:
+    """A button, pressed: of which repository, and what it takes to answer."""
+
+    resources: Resources
+    client: AppClient | None
+    config: AnalysisConfig
+    known: KnownRepository
+    asked: _Asked
+
+    @property
+    def owner_and_name(self) -> tuple[str, str]:
+        owner, _, name = self.known.full_name.partition("/")
+        return owner, name
+
+
+type _Answer = Callable[[_Press], Awaitable[str]]
+
+
+async def perform(
+    resources: Resources, client: AppClient | None, data: Mapping[str, Any], *, job_id: str, config: AnalysisConfig
+) -> str:
     """Do what the button asks for, and leave the answer in the organisation's audit trail; the answer.
 
-    Runs are begun again at GitHub before this is settled: a job that is cut short between may ask twice, and GitHub
-    refuses what runs already.
+    It is done before this is settled, and a job that is cut short between does it twice: GitHub refuses to run what
+    runs already, and what is decided is not decided again.
 
     Raises:
         InvalidJobError: `data` is not what the job needs.
+        flakeguard.github.errors: GitHub is away, limits us, or refuses.
     """
     asked = _Asked.of(data)
     async with resources.database.transaction() as connection:
         known = await _known(connection, asked)
-        runs = await runs_of_commit(connection, known.id, asked.head_sha) if known else []
     if known is None:
         answer = "The repository is another installation's by now, or nobody's."
-    elif asked.action == RERUN_FAILED:
-        answer = await _rerun(client, known, runs)
+    elif act := _ANSWERS.get(asked.action):
+        answer = await act(_Press(resources, client, config, known, asked))
     else:
         answer = NOT_YET.get(asked.action, f"FlakeGuard knows no action {asked.action}.")
     async with resources.database.transaction() as connection:
@@ -78,21 +108,57 @@ async def _known(connection: Connection, asked: _Asked) -> KnownRepository | Non
     return found if found is not None and found.installation_id == asked.installation_id else None
 
 
-async def _rerun(client: AppClient | None, known: KnownRepository, runs: list[KnownRun]) -> str:
+async def _rerun(press: _Press) -> str:
+    if press.client is None:
+        return _NO_KEY
+    async with press.resources.database.transaction() as connection:
+        runs = await runs_of_commit(connection, press.known.id, press.asked.head_sha)
     failed = [run.workflow_run_id for run in runs if run.conclusion in _FAILED]
-    if client is None:
-        return "This server has no key of the App: GITHUB_APP_ID and GITHUB_PRIVATE_KEY are not set."
     if not failed:
         return "No run of this commit failed."
-    owner, _, name = known.full_name.partition("/")
     told: list[str] = []
     for run_id in failed:
         try:
-            await client.installation(known.installation_id).rerun_failed_jobs(owner, name, run_id)
+            await press.client.installation(press.known.installation_id).rerun_failed_jobs(
+                *press.owner_and_name, run_id
+            )
             told.append(f"{run_id}")
         except GitHubRefusedError as error:  # it may run already: somebody else pressed, or this is our second try
             told.append(f"{run_id} (not now: {error})")
     return f"Failed jobs run again: {', '.join(told)}."
+
+
+def _deciding(decide: Decide) -> _Answer:
+    """Who may write to the repository decides; then the commit is published anew."""
+
+    async def act(press: _Press) -> str:
+        if press.client is None:
+            return _NO_KEY
+        installation = press.client.installation(press.known.installation_id)
+        if await installation.permission_of(*press.owner_and_name, press.asked.by) not in _MAY_DECIDE:
+            return f"{press.asked.by} may not decide here: that takes write access to {press.known.full_name}."
+        return await _decided(press, decide)
+
+    return act
+
+
+async def _decided(press: _Press, decide: Decide) -> str:
+    now, asked = press.resources.now(), press.asked
+    async with press.resources.database.transaction() as connection:
+        target = await find_target(connection, press.known.id, asked.head_sha)
+        if target is None:
+            return "The installation is nobody's by now, or suspended."
+        gathered = await gather(connection, target, public_url=None, config=press.config, now=now)
+        answer = await decide(connection, gathered.commit, Decider(f"@{asked.by}"), policy=DEFAULT_POLICY, now=now)
+        await owe_answer(connection, press.known, asked.head_sha, cause=asked.cause, alone=True)
+    return answer
+
+
+_ANSWERS: Mapping[str, _Answer] = {
+    RERUN_FAILED.identifier: _rerun,
+    QUARANTINE.identifier: _deciding(pressing.quarantine),
+    DISMISS_FLAKE.identifier: _deciding(pressing.dismiss),
+}
 
 
 async def _tell(connection: Connection, known: KnownRepository, asked: _Asked, answer: str) -> None:

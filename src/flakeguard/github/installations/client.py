@@ -17,6 +17,10 @@ class InstalledApp(Protocol):
         """Run the failed jobs of a workflow run again."""
         ...
 
+    async def permission_of(self, owner: str, repo: str, login: str) -> str:
+        """What somebody may do in a repository: `admin`, `write`, `read` or `none`."""
+        ...
+
 
 class AppClient(Protocol):
     """The App."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from flakeguard.analysis.model import History
 from flakeguard.analysis.wording import ORDER
 from flakeguard.github.publishing.model import CommitFailure, End, JobRun, Past
+from flakeguard.quarantine.decisions import Latest
 from flakeguard.reports.model import Outcome
 
 type LastOutcomes = Mapping[tuple[int, int], Outcome]
@@ -27,14 +28,18 @@ def newest(runs: Sequence[JobRun]) -> tuple[JobRun, ...]:
 
 
 def one_for_each_test(
-    sightings: Sequence[Sighting], runs: Sequence[JobRun], ended: LastOutcomes, pasts: Mapping[int, Past]
+    sightings: Sequence[Sighting],
+    runs: Sequence[JobRun],
+    ended: LastOutcomes,
+    pasts: Mapping[int, Past],
+    decisions: Mapping[int, Latest],
 ) -> tuple[CommitFailure, ...]:
     """Every test that failed once: as its newest failing run says, those that still fail first."""
     by_test: dict[int, list[Sighting]] = {}
     for seen in sorted(sightings, key=lambda seen: seen.run.order):
         by_test.setdefault(seen.failure.test_case_id, []).append(seen)
     found = [
-        replace(_merged(seen, runs, ended), past=pasts.get(test_case_id, Past()))
+        replace(_merged(seen, runs, ended), past=pasts.get(test_case_id, Past()), decision=decisions.get(test_case_id))
         for test_case_id, seen in by_test.items()
     ]
     found.sort(key=lambda failure: (failure.end is not End.FAILED, ORDER.index(failure.answer), -failure.likely))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from flakeguard.analysis.model import Answer
+from flakeguard.analysis.model import Answer, Verdict
 from flakeguard.github.publishing.locating import Location
+from flakeguard.quarantine.decisions import Latest, State
 
 
 class Conclusion(StrEnum):
@@ -91,6 +92,7 @@ class CommitFailure:
         jobs: the jobs in which it failed, by name.
         end: how it ended on the commit.
         past: what it did in its window.
+        decision: the open decision about its quarantine; None when there is none.
     """
 
     test_case_id: int
@@ -109,11 +111,18 @@ class CommitFailure:
     details: str | None = None
     location: Location | None = None
     past: Past = field(default_factory=Past)
+    decision: Latest | None = None
 
     @property
     def is_candidate(self) -> bool:
         """Whether the failure, or the test, is a flake."""
         return self.answer is Answer.KNOWN_FLAKE or self.verdict in ("flaky", "suspected")
+
+    @property
+    def quarantined_until(self) -> datetime | None:
+        """Its last day in quarantine. What is broken is told as broken, whatever was decided."""
+        active = self.decision is not None and self.decision.state is State.ACTIVE
+        return self.decision.until if self.decision and active and self.verdict != Verdict.BROKEN else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ async def publish(
         target = await find_target(connection, repository_id, sha)
         said = Published()
         if target is not None:
-            gathered = await gather(connection, target, public_url=manner.public_url, config=config)
+            gathered = await gather(connection, target, public_url=manner.public_url, config=config, now=now())
             commit = gathered.commit
             if commit.runs:
                 poster = poster_for(target)

@@ -16,6 +16,7 @@ from flakeguard.github.publishing.tables import (
     candidates_table,
     commit_headline,
     counts,
+    day,
     percent,
     run_address,
 )
@@ -108,11 +109,12 @@ def _annotation(failure: CommitFailure, path: str, line: int) -> Annotation:
     answer = ANSWER_LABELS[failure.answer]
     level = _LEVELS.get(failure.answer, "notice") if failure.end is End.FAILED else "notice"
     odds = "" if failure.answer is Answer.CANNOT_TELL else f" ({percent(failure.likely)})"
+    held = f", quarantined until {day(failure.quarantined_until)}" if failure.quarantined_until else ""
     said = (failure.message or failure.details or "").strip()[:_ANNOTATION_MESSAGE]
     return Annotation(
         path=path,
         line=line,
         level=level,
         title=clip(f"{answer}: {clip(failure.name, 150)}", _ANNOTATION_TITLE),
-        message=f"{answer}{odds}. {failure.reason}" + (f"\n\n{said}" if said else ""),
+        message=f"{answer}{odds}{held}. {failure.reason}" + (f"\n\n{said}" if said else ""),
     )

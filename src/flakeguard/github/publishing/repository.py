@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flakeguard.analysis.config import AnalysisConfig
@@ -12,6 +13,7 @@ from flakeguard.analysis.window import Decoder, known, run_ids
 from flakeguard.github.publishing.gathering import Sighting, newest, one_for_each_test, past_of
 from flakeguard.github.publishing.locating import locate
 from flakeguard.github.publishing.model import Commit, CommitFailure, End, JobRun, Past
+from flakeguard.quarantine.repository import open_of_tests
 from flakeguard.reports.model import Outcome
 from fluxbase.db import Connection, load
 
@@ -57,8 +59,10 @@ async def find_target(connection: Connection, repository_id: int, sha: str) -> T
     return Target(row["id"], row["full_name"], row["installation_id"], row["organization_id"], sha)
 
 
-async def gather(connection: Connection, target: Target, *, public_url: str | None, config: AnalysisConfig) -> Gathered:
-    """The commit's runs, and what their pages say of every test that failed there."""
+async def gather(
+    connection: Connection, target: Target, *, public_url: str | None, config: AnalysisConfig, now: datetime
+) -> Gathered:
+    """The commit's runs, what their pages say of every test that failed there, and its open decisions at `now`."""
     rows = await connection.fetch(
         SQL["runs_of_commit"], target.organization_id, target.repository_id, target.full_name, target.sha, _RUNS
     )
@@ -72,8 +76,9 @@ async def gather(connection: Connection, target: Target, *, public_url: str | No
             unseen += explained.failures_total - len(explained.failures)
     tests = list({seen.failure.test_case_id for seen in sightings})
     failures = one_for_each_test(
-        sightings, runs, await _last_outcomes(connection, runs, tests), await _pasts(connection, tests, target.sha)
-    )
+        sightings, runs, await _last_outcomes(connection, runs, tests), await _pasts(connection, tests, target.sha),
+        await open_of_tests(connection, tests, now),
+    )  # fmt: skip
     commit = Commit(
         repository=target.full_name,
         sha=target.sha,

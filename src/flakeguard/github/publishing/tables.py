@@ -1,7 +1,7 @@
 """The tables of the check run and the comment, cut by whole rows. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from flakeguard.analysis.model import Answer
 from flakeguard.analysis.wording import ANSWER_LABELS, counted, headline
@@ -42,6 +42,8 @@ def counts(commit: Commit) -> str:
     """Answers and tests, as in `1 yours, 2 known flakes. 1,200 of 1,203 tests passed in 4 jobs, 3 skipped`."""
     answers = [failure.answer for failure in commit.failing]
     told = [f"{answers.count(one)} {counted(one, answers.count(one))}" for one in Answer if one in answers]
+    if held := sum(failure.quarantined_until is not None for failure in commit.failing):
+        told.append(f"{held} in quarantine")
     if commit.unseen:
         told.append(f"{commit.unseen:,} not looked at")
     tests, failed, skipped = (sum(getattr(run, name) for run in commit.runs) for name in ("tests", "failed", "skipped"))
@@ -78,6 +80,11 @@ def percent(share: float) -> str:
     if share >= _SURE:
         return "over 99 %"
     return "under 1 %" if share < _HARDLY else f"{share * 100:.0f} %"
+
+
+def day(moment: datetime) -> str:
+    """`26 Dec 2026`, by UTC."""
+    return f"{moment.astimezone(UTC):%-d %b %Y}"
 
 
 def run_address(commit: Commit, failure: CommitFailure) -> str | None:
@@ -127,6 +134,8 @@ def _answer_row(commit: Commit, failure: CommitFailure) -> str:
         told.append(f"{percent(failure.likely)} likely")
     if failure.end is not End.FAILED:
         told.append(str(failure.end))
+    if failure.quarantined_until is not None:
+        told.append(f"quarantined until {day(failure.quarantined_until)}")
     return f"| {'<br>'.join(told)} | {_test_cell(commit, failure)} | {text(failure.reason)} |"
 
 
@@ -145,7 +154,7 @@ def _candidate_row(commit: Commit, failure: CommitFailure) -> str:
     rate = f"{percent_of(past.reruns_passed, past.reruns)} of {past.reruns}" if past.reruns else "never rerun"
     last = "only here"
     if past.last_failed_at is not None:
-        last = f"{past.last_failed_at.astimezone(UTC):%-d %b %Y}"
+        last = day(past.last_failed_at)
         if past.last_failed_sha:
             last += f" on {code(past.last_failed_sha[:_SHORT_SHA])}"
     name = link(code(failure.name), test_address(commit, failure))

@@ -59,9 +59,14 @@ async def owe_analysis(connection: Connection, repository: KnownRepository, run:
     return job_id
 
 
-async def owe_answer(connection: Connection, repository: KnownRepository, head_sha: str, *, cause: str) -> str:
-    """Owe a commit's publication anew, where no workflow run was told of and results came by upload; the job's id."""
-    job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}"
+async def owe_answer(
+    connection: Connection, repository: KnownRepository, head_sha: str, *, cause: str, alone: bool = False
+) -> str:
+    """Owe a commit's publication anew, without judging its runs again; the job's id.
+
+    `alone` makes it a job of this cause's own: one that is under way may have read the commit before.
+    """
+    job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}" + (f"-{cause}" if alone else "")
     data: dict[str, Any] = {
         "repository": _named(repository).model_dump(by_alias=True),
         "headSha": head_sha,

@@ -1,10 +1,11 @@
 """Commits to speak of."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flakeguard.analysis.model import Answer
 from flakeguard.github.publishing.locating import Location
 from flakeguard.github.publishing.model import Commit, CommitFailure, End, JobRun, Past
+from flakeguard.quarantine.decisions import Latest, State
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 MOMENT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -34,6 +35,11 @@ def failure(number: int = 1, answer: Answer = Answer.YOURS, likely: float = 0.93
 def flake(number: int = 1, likely: float = 0.97, **other) -> CommitFailure:
     past = Past(57, 4, 6, 5, MOMENT, "f" * 40)
     return failure(number, Answer.KNOWN_FLAKE, likely, **({"verdict": "flaky", "past": past} | other))
+
+
+def held(state: State = State.ACTIVE) -> Latest:
+    """A decision until a month after."""
+    return Latest(state, MOMENT + timedelta(days=30))
 
 
 def commit(*failures: CommitFailure, **other) -> Commit:

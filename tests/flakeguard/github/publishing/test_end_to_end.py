@@ -1,7 +1,11 @@
-"""An upload, a real worker, and a GitHub on loopback: the verdict is there, also when GitHub fails meanwhile."""
+"""An upload, a real worker, and a GitHub on loopback: the verdict is there, also when GitHub fails meanwhile.
+
+And what its buttons decide is done, and seen there.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,8 +20,11 @@ from fluxbase.resources import Resources
 from ....conftest import settings_of_a_clone
 from ...conftest import Tenant
 from ...uploads import FAIL, PASS, data, report, upload
+from ..conftest import SECRET
+from ..conftest import repository as as_told
 
 SHA = "a" * 40
+FACTS = {"repo_full_name": "acme/shop", "branch": "fix", "github_run_id": "77", "provider": "github"}
 
 
 @pytest.fixture
@@ -30,6 +37,7 @@ async def fake() -> AsyncIterator[FakeGitHub]:
 def settings(monkeypatch: pytest.MonkeyPatch, fake: FakeGitHub) -> FlakeGuardSettings:
     named = {
         "github_app_id": APP_ID, "github_api_url": fake.url, "github_private_key": SecretStr(fake.private_key),
+        "github_webhook_secret": SecretStr(SECRET),
     }  # fmt: skip
     return settings_of_a_clone(monkeypatch).model_copy(update=named)
 
@@ -66,9 +74,8 @@ async def test_an_upload_is_said_at_github_though_it_fails_meanwhile(
     fake.fail("POST .*/check-runs", status=502, after=True)  # it is made, and the answer is lost
     registry = CollectorRegistry()
     async with running_worker(resources, settings, WorkerMetrics(registry)):
-        facts = {"repo_full_name": "acme/shop", "branch": "fix", "github_run_id": "77", "provider": "github"}
         answer = await upload(
-            client, tenant.as_key, report({"a": FAIL, "b": PASS}, class_name="tests.cart"), sha=SHA, **facts
+            client, tenant.as_key, report({"a": FAIL, "b": PASS}, class_name="tests.cart"), sha=SHA, **FACTS
         )
         assert data(answer)["state"] == "analyzed", answer.text
         await settled(owner)
@@ -80,3 +87,85 @@ async def test_an_upload_is_said_at_github_though_it_fails_meanwhile(
     assert await owner.fetchval("SELECT comment_id FROM github_comments") == comment["id"]
     made = {"endpoint": "POST /repos/{owner}/{repo}/check-runs", "status": "502"}
     assert registry.get_sample_value("flakeguard_worker_github_api_calls_total", made) == 1
+
+
+def pressed(repository: Repository, identifier: str) -> dict:
+    (check_run,) = repository.check_runs.values()
+    return {
+        "action": "requested_action", "requested_action": {"identifier": identifier},
+        "check_run": {"id": check_run["id"], "head_sha": SHA, "app": {"id": APP_ID}}, "sender": {"login": "grace"},
+        "installation": {"id": repository.installation_id},
+        "repository": as_told(repository.id, repository.full_name),
+    }  # fmt: skip
+
+
+def buttons(repository: Repository) -> list[str]:
+    (check_run,) = repository.check_runs.values()
+    return [action["identifier"] for action in check_run["actions"]]
+
+
+async def test_who_may_write_quarantines_the_flakes_of_a_commit_by_its_button(
+    client, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, repository: Repository, deliver, owner,
+) -> None:  # fmt: skip
+    decisions = (
+        "SELECT c.name, q.state, q.decider, q.until - q.decided_at AS lasts FROM quarantine_decisions q"
+        " JOIN test_cases c ON c.id = q.test_case_id ORDER BY q.id"
+    )
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        for number in range(6):
+            content = report({"a": [FAIL, PASS], "b": PASS}, class_name="tests.cart")
+            facts = FACTS | {"sha": f"{number}" * 40, "branch": "main", "github_run_id": str(number)}
+            assert data(await upload(client, tenant.as_key, content, **facts))["state"] == "analyzed"
+        await settled(owner)
+        repository.check_runs.clear()
+        content = report({"a": FAIL, "b": FAIL}, class_name="tests.cart")
+        assert data(await upload(client, tenant.as_key, content, sha=SHA, **FACTS))["state"] == "analyzed"
+        await settled(owner)
+        assert buttons(repository) == ["rerun_failed", "quarantine"]
+
+        await deliver("check_run", pressed(repository, "quarantine"))  # grace is nobody there
+        await settled(owner)
+        repository.permissions["grace"] = "read"
+        await deliver("check_run", pressed(repository, "quarantine"))
+        await settled(owner)
+        assert await owner.fetch(decisions) == []
+
+        repository.permissions["grace"] = "write"
+        for _ in range(2):  # the second one changes nothing
+            await deliver("check_run", pressed(repository, "quarantine"))
+            await settled(owner)
+    (row,) = await owner.fetch(decisions)
+    assert tuple(row) == ("a", "ACTIVE", "@grace", timedelta(days=30))
+    (check_run,) = repository.check_runs.values()
+    assert "1 in quarantine" in check_run["output"]["summary"]
+    assert "quarantined until" in check_run["output"]["summary"]
+    assert buttons(repository) == ["rerun_failed"]
+    answers = await owner.fetch(
+        "SELECT metadata ->> 'answer' FROM audit_events WHERE action = 'github.action_requested' ORDER BY id"
+    )
+    refused, read_only, done, again = (answer for (answer,) in answers)
+    assert refused == read_only == "grace may not decide here: that takes write access to acme/shop."
+    assert done.startswith("Quarantined until ")
+    assert done.endswith(": a.")
+    assert again == "No flaky test of this commit is left to quarantine."
+    assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'quarantine.activated'") == 1
+
+
+async def test_what_is_proposed_is_dismissed_by_its_button(
+    client, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, repository: Repository, deliver, owner,
+) -> None:  # fmt: skip
+    repository.permissions["grace"] = "admin"
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        content = report({"a": [FAIL, PASS], "b": PASS}, class_name="tests.cart")
+        assert data(await upload(client, tenant.as_key, content, sha=SHA, **FACTS))["state"] == "analyzed"
+        await settled(owner)
+        await owner.execute(
+            "INSERT INTO quarantine_decisions"
+            " (project_id, test_case_id, state, score, confidence, rationale, until, proposed_at)"
+            " SELECT project_id, id, 'PROPOSED', 0.5, 0.9, 'flaky', now() + interval '30 days', now() FROM test_cases"
+            " WHERE name = 'a'"
+        )
+        await deliver("check_run", pressed(repository, "dismiss_flake"))
+        await settled(owner)
+    row = await owner.fetchrow("SELECT state, decider, until > now() + interval '29 days' FROM quarantine_decisions")
+    assert tuple(row) == ("DISMISSED", "@grace", True)

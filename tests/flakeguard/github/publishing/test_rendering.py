@@ -8,15 +8,16 @@ import pytest
 from markdown_it import MarkdownIt
 
 from flakeguard.analysis.model import Answer
-from flakeguard.github.publishing.conclusion import conclude
+from flakeguard.github.publishing.conclusion import DISMISS_FLAKE, OPEN_ISSUE, QUARANTINE, RERUN_FAILED, conclude
 from flakeguard.github.publishing.markdown import size
 from flakeguard.github.publishing.model import Conclusion, End, Past
 from flakeguard.github.publishing.rendering import MARKER, MOST_BYTES, render_check_run, render_comment
+from flakeguard.quarantine.decisions import State
 
-from .commits import commit, failure, flake, job
+from .commits import commit, failure, flake, held, job
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
-EVERYTHING = frozenset({"rerun_failed", "quarantine", "open_issue"})
+EVERYTHING = frozenset({"rerun_failed", "quarantine", "open_issue", "dismiss_flake"})
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,11 @@ EVERYTHING = frozenset({"rerun_failed", "quarantine", "open_issue"})
         ([flake(1), failure(2, likely=0.95)], Conclusion.ACTION_REQUIRED),
         ([flake(1, end=End.RETRY)], Conclusion.SUCCESS),
         ([failure(1, likely=0.99, end=End.RERUN)], Conclusion.SUCCESS),
+        ([flake(1, decision=held())], Conclusion.NEUTRAL),
+        ([failure(1, verdict="flaky", likely=0.95, decision=held())], Conclusion.NEUTRAL),
+        ([failure(1, verdict="flaky", likely=0.95, decision=held(State.PROPOSED))], Conclusion.ACTION_REQUIRED),
+        ([failure(1, verdict="broken", likely=0.95, decision=held())], Conclusion.ACTION_REQUIRED),
+        ([flake(1, decision=held()), failure(2, likely=0.95)], Conclusion.ACTION_REQUIRED),
     ],
 )
 def test_only_what_the_change_most_probably_broke_asks_for_action(failures, wanted):
@@ -69,10 +75,30 @@ def test_buttons_are_those_that_help_and_that_somebody_answers():
     assert identifiers(commit(failure(likely=0.99))) == []  # running it again would not help
     assert identifiers(commit(flake(), may_rerun=False)) == ["quarantine", "open_issue"]
     assert identifiers(commit()) == []
-    for action in render_check_run(commit(flake()), handled=EVERYTHING).actions:
+    assert identifiers(commit(flake(verdict="broken"))) == ["rerun_failed", "open_issue"]
+    assert identifiers(commit(flake(decision=held()))) == ["rerun_failed", "open_issue"]
+    proposed = commit(flake(decision=held(State.PROPOSED)))
+    assert identifiers(proposed) == ["rerun_failed", "quarantine", "open_issue"]  # there are three places
+    assert identifiers(proposed, EVERYTHING - {"open_issue"}) == ["rerun_failed", "quarantine", "dismiss_flake"]
+    for action in (RERUN_FAILED, QUARANTINE, OPEN_ISSUE, DISMISS_FLAKE):
         assert len(action.label) <= 20
         assert len(action.description) <= 40
         assert len(action.identifier) <= 20
+
+
+def test_what_is_in_quarantine_is_said_beside_its_answer_unless_it_is_broken():
+    said = commit(flake(1, decision=held()), failure(2, Answer.MAIN_BROKEN, 0.9, verdict="broken", decision=held()))
+    check = render_check_run(said, handled=EVERYTHING)
+    assert "1 known flake, 1 broken on main, 1 in quarantine. " in check.summary
+    for text in (check.summary, render_comment(said)):
+        assert text.count("quarantined until 25 Dec 2026") == 1
+        assert (
+            "**[Known flake](https://flake.example/projects/5/runs/1#failure-1)**<br>97 % likely<br>quarantined until"
+            in text
+        )
+    by_title = {one.title: one.message for one in check.annotations}
+    assert by_title["Known flake: test_1"].startswith("Known flake (97 %), quarantined until 25 Dec 2026. ")
+    assert "quarantined" not in by_title["Main is broken: test_2"]
 
 
 def test_annotations_stand_at_their_lines_and_an_outage_has_none():
