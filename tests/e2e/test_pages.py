@@ -59,11 +59,12 @@ async def too_wide(page: Page) -> list[str]:
 
 
 COVERED = """
-() => [...document.querySelectorAll(".snippet.wrap")].filter(snippet => snippet.checkVisibility()).flatMap(snippet => {
+() => [...document.querySelectorAll(".snippet")].filter(snippet => snippet.checkVisibility()).flatMap(snippet => {
   const text = document.createRange()
   text.selectNodeContents(snippet.querySelector("pre"))
   const button = snippet.querySelector(".copy").getBoundingClientRect()
   const beside = rect => rect.right <= button.left || rect.left >= button.right
+  if (getComputedStyle(snippet.querySelector(".copy")).position !== "absolute") return []
   const meets = rect => !beside(rect) && rect.bottom > button.top && rect.top < button.bottom
   return [...text.getClientRects()].some(meets) ? [snippet.querySelector("pre").textContent] : []
 })
@@ -72,6 +73,22 @@ COVERED = """
 
 async def covered(page: Page) -> list[str]:
     return [f"{page.url}: the button lies on the text {text!r}" for text in await page.evaluate(COVERED)]
+
+
+TORN = """
+() => [...document.querySelectorAll(".inline-form")].filter(form => form.checkVisibility()).flatMap(form => {
+  const fields = [...form.querySelectorAll("input:not([type=hidden]), select")], button = form.querySelector("button")
+  const below = button.getBoundingClientRect().top >= fields.at(-1).getBoundingClientRect().bottom
+  return below ? [button.getAttribute("aria-label") ?? button.textContent] : []
+})
+"""
+CUT_TABS = "[...document.querySelectorAll('.tabs ul')].filter(tabs => tabs.scrollWidth > tabs.clientWidth).length"
+
+
+async def torn(page: Page) -> list[str]:
+    """Buttons that fell below the field they belong to, and tabs of which a phone does not show the last."""
+    below = [f"{page.url}: {button!r} is below its field" for button in await page.evaluate(TORN)]
+    return below + [f"{page.url}: not all tabs fit"] * await page.evaluate(CUT_TABS)
 
 
 async def test_every_page_is_accessible_and_fits(open_context, site) -> None:
@@ -87,7 +104,7 @@ async def test_every_page_is_accessible_and_fits(open_context, site) -> None:
         await page.emulate_media(color_scheme="dark")
         wrong += await violations(page, contrast_only=True)
         await page.set_viewport_size({"width": 390, "height": 844})
-        wrong += await too_wide(page) + await covered(page)
+        wrong += await too_wide(page) + await covered(page) + await torn(page)
     assert not wrong, "\n".join(wrong)
 
 
