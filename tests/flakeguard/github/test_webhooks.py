@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from flakeguard.github.publishing.processing import AnalyzeRunData
+from flakeguard.github.webhooks.receiving import take_again
+from flakeguard.github.webhooks.working import App
 from flakeguard.worker.outbox import settle
 
 from .conftest import (
@@ -244,6 +246,33 @@ async def test_rerequested_checks_are_published_anew(bound, deliver, owner) -> N
     assert (await deliver("check_suite", suite)).json()["state"] == "received"
     (job,) = await owed(owner)
     assert (job["queue"], job["name"]) == ("runs:analyze", "analyze-run")
+
+
+@pytest.mark.parametrize("known", ["a run", "uploads alone"])
+async def test_what_is_asked_for_while_the_job_before_ends_is_done_after_it(
+    bound, deliver, owner, resources, known
+) -> None:
+    suite = {"action": "rerequested", "check_suite": {"head_sha": SHA, "app": {"id": 29310}},
+             "installation": {"id": INSTALLATION}, "repository": repository()}  # fmt: skip
+    if known == "a run":
+        await deliver("workflow_run", run_event())
+        await owner.execute("DELETE FROM outbox")
+    else:
+        await owner.execute(
+            "INSERT INTO github_check_runs (repository_id, head_sha, check_run_id) VALUES ($1, $2, 3)", REPOSITORY, SHA
+        )
+    await deliver("check_suite", suite, guid="g-1")
+    (first,) = await owed(owner)  # which has read what it needs by now
+    await deliver("check_suite", suite, guid="g-2")
+    await take_again(resources.database, App(29310, "https://api.github.com"), "g-1", resources.now())
+    async with resources.database.transaction() as connection:
+        await settle(connection, first["job_id"])
+    again = await owed(owner)
+    assert len({job["job_id"] for job in again} | {first["job_id"]}) == 3
+    # What was given up is owed again when its delivery comes again, and by no second job.
+    await bury(owner, again[0]["job_id"], "GitHub was away")
+    await deliver("check_suite", suite, guid="g-2")
+    assert [(job["job_id"], job["dead_at"]) for job in await owed(owner)] == [(job["job_id"], None) for job in again]
 
 
 async def test_a_rerequested_check_of_uploads_alone_is_answered(bound, deliver, owner) -> None:

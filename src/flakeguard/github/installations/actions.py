@@ -150,7 +150,7 @@ async def _decided(press: _Press, decide: Decide) -> str:
             return "The installation is nobody's by now, or suspended."
         gathered = await gather(connection, target, public_url=None, config=press.config, now=now)
         answer = await decide(connection, gathered.commit, Decider(f"@{asked.by}"), policy=DEFAULT_POLICY, now=now)
-        await owe_answer(connection, press.known, asked.head_sha, cause=asked.cause, alone=True)
+        await owe_answer(connection, press.known, asked.head_sha, cause=asked.cause)
     return answer
 
 

@@ -1,11 +1,12 @@
 """What deliveries owe to the queues: runs to fetch, analyses to publish, buttons to answer."""
 
 from typing import Any
+from uuid import uuid4
 
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.webhooks.notices import ActionRequested, Run
 from flakeguard.github.webhooks.priorities import Priority
-from flakeguard.github.webhooks.repository import KnownRun
+from flakeguard.github.webhooks.repository import KnownRun, jobs_of
 from flakeguard.worker.jobs import (
     ANALYZE_RUN,
     PROCESS_RUN,
@@ -14,7 +15,7 @@ from flakeguard.worker.jobs import (
     RunsAnalyzeJobData,
     RunsIngestJobData,
 )
-from flakeguard.worker.outbox import owe
+from flakeguard.worker.outbox import owe, revive
 from flakeguard.worker.queues import ANALYZE, INGEST
 from fluxbase.db import Connection
 
@@ -42,9 +43,14 @@ async def owe_run(
     return job_id
 
 
-async def owe_analysis(connection: Connection, repository: KnownRepository, run: KnownRun, *, cause: str) -> str:
-    """Owe a run's judgement and publication anew; the job's id."""
-    job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{run.workflow_run_id}-{run.run_attempt}"
+async def owe_analysis(
+    connection: Connection, repository: KnownRepository, run: KnownRun, *, cause: str, again: bool
+) -> str:
+    """Owe a run's judgement and publication anew; the job's id, of its own for each time that somebody asks."""
+    of = f"{run.workflow_run_id}-{run.run_attempt}"
+    job_id = await _id_of_ask(
+        connection, f"analyze-run-{repository.installation_id}-{repository.id}-{of}", cause, again
+    )
     data = RunsAnalyzeJobData(
         correlation_id=cause,
         workflow_run_id=run.workflow_run_id,
@@ -60,13 +66,12 @@ async def owe_analysis(connection: Connection, repository: KnownRepository, run:
 
 
 async def owe_answer(
-    connection: Connection, repository: KnownRepository, head_sha: str, *, cause: str, alone: bool = False
+    connection: Connection, repository: KnownRepository, head_sha: str, *, cause: str, again: bool = False
 ) -> str:
-    """Owe a commit's publication anew, without judging its runs again; the job's id.
-
-    `alone` makes it a job of this cause's own: one that is under way may have read the commit before.
-    """
-    job_id = f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}" + (f"-{cause}" if alone else "")
+    """Owe a commit's publication anew, without judging its runs again; the job's id, of its own for each cause."""
+    job_id = await _id_of_ask(
+        connection, f"analyze-run-{repository.installation_id}-{repository.id}-{head_sha}", cause, again
+    )
     data: dict[str, Any] = {
         "repository": _named(repository).model_dump(by_alias=True),
         "headSha": head_sha,
@@ -98,6 +103,18 @@ async def owe_action(
         priority=_SOMEBODY_WAITS,
     )  # fmt: skip
     return job_id
+
+
+async def _id_of_ask(connection: Connection, wanted: str, cause: str, again: bool) -> str:  # noqa: FBT001 -- ours
+    """The id of the job that a delivery (`cause`) asks for; one that was given up is owed again.
+
+    Never one for the run: a job that is under way has read its facts before somebody asked for this one. A person may
+    want the same delivery done `again` meanwhile.
+    """
+    job_id = f"{wanted}-{cause}"
+    if await revive(connection, job_id) or not again:
+        return job_id
+    return f"{job_id}-{uuid4().hex}" if await jobs_of(connection, [job_id]) else job_id
 
 
 def _named(repository: KnownRepository) -> Repository:

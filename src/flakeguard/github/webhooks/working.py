@@ -115,7 +115,8 @@ async def _analysis(job: Work, notice: AnalysisWanted) -> Outcome:
     if _is_anothers(job.app, notice.app_id):
         return ignored("the checks are another App's")
     runs = await repository.runs_of_commit(job.connection, job.repository.id, notice.head_sha)
-    jobs = [await owing.owe_analysis(job.connection, job.repository, run, cause=job.occasion.guid) for run in runs]
+    cause, again = job.occasion.guid, job.occasion.again
+    jobs = [await owing.owe_analysis(job.connection, job.repository, run, cause=cause, again=again) for run in runs]
     if not jobs and await repository.has_check_run(job.connection, job.repository.id, notice.head_sha):
-        jobs = [await owing.owe_answer(job.connection, job.repository, notice.head_sha, cause=job.occasion.guid)]
+        jobs = [await owing.owe_answer(job.connection, job.repository, notice.head_sha, cause=cause, again=again)]
     return Outcome("received", jobs[-1]) if jobs else ignored("nothing of this commit is known")
