@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from flakeguard.github.facts import Repository
-from flakeguard.github.installations import vouching
+from flakeguard.github.installations import binding, managing, mapping, vouching
+from flakeguard.github.installations import repository as installations
 from flakeguard.github.installations.adopting import adopt_installation
 from flakeguard.github.webhooks.working import App
 from fluxbase.db import Claims
@@ -130,6 +131,50 @@ async def test_an_administrator_binds_and_what_was_kept_is_done(client, owner, t
     assert [tuple(row) for row in projects] == [("shop", "trunk"), ("tools", "main")]
     actions = {row["action"] for row in await owner.fetch("SELECT action FROM audit_events")}
     assert {"github.bound", "project.created"} <= actions
+
+
+@pytest.mark.parametrize("chosen", ["nobody", "another"])
+async def test_what_somebody_chose_stays_when_it_is_bound_again(
+    client, owner, tenant, deliver, person, resources, chosen
+):
+    await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    await come_back(client, tenant, (await leave(client, tenant))["state"])
+    project_id = None if chosen == "nobody" else tenant.project.id  # which its name, shop, would not lead to
+    await managing.choose_project(resources.database, tenant.user, "ada", REPOSITORY, project_id)
+
+    async def of_today() -> int | None:
+        return await owner.fetchval("SELECT project_id FROM github_repositories WHERE id = $1", REPOSITORY)
+
+    reached = Reaching(Repository(REPOSITORY, "acme/shop", True, "trunk"))
+    told = [{"id": REPOSITORY, "full_name": "acme/shop", "private": True}]
+    for unbinds in (False, True):
+        if unbinds:
+            await binding.unbind(resources, tenant.user, "ada", INSTALLATION)
+            assert await of_today() is None
+        await come_back(client, tenant, (await leave(client, tenant))["state"])
+        assert await of_today() == project_id
+        await adopt_installation(resources, APP, reached, {"installationId": INSTALLATION}, job_id="adopt")
+        assert await of_today() == project_id
+    for action in ("removed", "added"):
+        event = {"action": action, "installation": {"id": INSTALLATION}, f"repositories_{action}": told}
+        await deliver("installation_repositories", event)
+    assert await of_today() == project_id
+
+
+async def test_what_others_had_chosen_is_forgotten_with_them(
+    client, owner, tenant, stranger, deliver, person, resources
+):
+    await deliver("installation", installation_event("created", INSTALLATION, repository()))
+    await come_back(client, tenant, (await leave(client, tenant))["state"])
+    await managing.choose_project(resources.database, tenant.user, "ada", REPOSITORY, None)
+    await binding.unbind(resources, tenant.user, "ada", INSTALLATION)
+    async with resources.database.transaction() as connection:
+        await installations.bind(
+            connection, INSTALLATION, stranger.project.organization_id, by=stranger.user.id, at=resources.now()
+        )
+        await mapping.map_all(connection, stranger.project.organization_id, INSTALLATION)
+    row = await owner.fetchrow("SELECT project_id IS NULL AS nobody, chosen_in FROM github_repositories")
+    assert tuple(row) == (False, None)
 
 
 async def test_the_project_of_the_repositorys_name_is_taken(client, owner, tenant, deliver, person):

@@ -76,7 +76,7 @@ async def choose_project(
             project = await require_project(connection, user, project_id, Action.ADMINISTER)
             if project.organization_id != found.id:
                 raise NotFoundError("There is no such project in this organization.")
-        await repository.map_repository(connection, repository_id, project_id)
+        await repository.choose_project(connection, repository_id, project_id)
         await audit.record_by(
             connection, user, "github.repository_mapped", organization_id=found.id, project_id=project_id,
             repository=chosen["full_name"],

@@ -1,4 +1,4 @@
-"""Repositories and projects: the one of the repository's name is taken, or made."""
+"""Repositories and projects: what a person chose, else the one of the repository's name, else a new one."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,18 @@ _ATTEMPTS = 50
 _DEFAULT_BRANCH = "main"
 
 
-async def map_to_project(connection: Connection, organization_id: int, repository: KnownRepository) -> int:
+async def map_to_project(connection: Connection, organization_id: int, repository: KnownRepository) -> int | None:
     """The project that gets the repository's results from now on: free and of its name, or a new one.
+
+    What somebody of the organisation chose before stays: that project, or none.
 
     Raises:
         RuntimeError: Fifty names are taken.
     """
+    if repository.chosen_in == organization_id:
+        if repository.chosen_project_id is not None:
+            await map_repository(connection, repository.id, repository.chosen_project_id)
+        return repository.chosen_project_id
     for slug in _slugs(repository.full_name):
         project_id: int | None = await connection.fetchval(
             SQL["find_free_project"], organization_id, slug, repository.id
@@ -27,12 +33,10 @@ async def map_to_project(connection: Connection, organization_id: int, repositor
     raise RuntimeError(f"no free name for a project of {repository.full_name}")
 
 
-async def map_all(connection: Connection, organization_id: int, installation_id: int) -> int:
-    """Give every repository within reach that has none a project; how many there were."""
-    found = await unmapped(connection, installation_id)
-    for repository in found:
+async def map_all(connection: Connection, organization_id: int, installation_id: int) -> None:
+    """Give each repository within reach that has none a project, unless somebody chose that nobody gets its results."""
+    for repository in await unmapped(connection, installation_id):
         await map_to_project(connection, organization_id, repository)
-    return len(found)
 
 
 async def _make(connection: Connection, organization_id: int, repository: KnownRepository, slug: str) -> int | None:

@@ -20,7 +20,7 @@ UPDATE github_installations SET deleted_at = $2, updated_at = now() WHERE id = $
 UPDATE github_installations SET suspended_at = $2, updated_at = now() WHERE id = $1
 
 -- name: find_repository
-SELECT id, installation_id, full_name, default_branch, private, project_id, removed_at
+SELECT id, installation_id, full_name, default_branch, private, project_id, removed_at, chosen_in, chosen_project_id
 FROM github_repositories WHERE id = $1
 
 -- name: put_repository
@@ -33,12 +33,14 @@ ON CONFLICT (id) DO UPDATE SET
     private = coalesce($5, old.private),
     -- What was agreed with the former installation ends with it.
     project_id = CASE WHEN old.installation_id = excluded.installation_id THEN old.project_id END,
+    chosen_in = CASE WHEN old.installation_id = excluded.installation_id THEN old.chosen_in END,
+    chosen_project_id = CASE WHEN old.installation_id = excluded.installation_id THEN old.chosen_project_id END,
     removed_at = CASE WHEN old.installation_id = excluded.installation_id AND NOT $6 THEN old.removed_at END,
     etag = CASE WHEN old.installation_id = excluded.installation_id THEN old.etag END,
     poll_failures = CASE WHEN old.installation_id = excluded.installation_id THEN old.poll_failures ELSE 0 END,
     poll_after = CASE WHEN old.installation_id = excluded.installation_id THEN old.poll_after END,
     updated_at = now()
-RETURNING id, installation_id, full_name, default_branch, private, project_id, removed_at
+RETURNING id, installation_id, full_name, default_branch, private, project_id, removed_at, chosen_in, chosen_project_id
 
 -- name: remove_repositories
 UPDATE github_repositories SET removed_at = $3, updated_at = now()
@@ -52,7 +54,7 @@ UPDATE github_repositories SET removed_at = $3, updated_at = now()
 WHERE installation_id = $1 AND id <> ALL($2::bigint[]) AND removed_at IS NULL
 
 -- name: unmapped_repositories
-SELECT id, installation_id, full_name, default_branch, private, project_id, removed_at
+SELECT id, installation_id, full_name, default_branch, private, project_id, removed_at, chosen_in, chosen_project_id
 FROM github_repositories
 WHERE installation_id = $1 AND project_id IS NULL AND removed_at IS NULL
 ORDER BY full_name, id
@@ -70,6 +72,10 @@ RETURNING id
 -- name: map_repository
 UPDATE github_repositories SET project_id = $2, updated_at = now() WHERE id = $1
 
+-- name: choose_project
+UPDATE github_repositories SET project_id = $2, chosen_project_id = $2, chosen_in = organization_id, updated_at = now()
+WHERE id = $1
+
 -- name: lock_installation
 SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at
 FROM github_installations WHERE id = $1 FOR UPDATE
@@ -78,7 +84,11 @@ FROM github_installations WHERE id = $1 FOR UPDATE
 UPDATE github_installations SET organization_id = $2, bound_by = $3, bound_at = $4, updated_at = now() WHERE id = $1
 
 -- name: unmap_all
-UPDATE github_repositories SET project_id = NULL, updated_at = now() WHERE installation_id = $1
+UPDATE github_repositories SET project_id = NULL, updated_at = now(),
+    -- Who comes after somebody else hears nothing of what those had chosen.
+    chosen_in = CASE WHEN $2::bigint IS NULL OR chosen_in = $2 THEN chosen_in END,
+    chosen_project_id = CASE WHEN $2::bigint IS NULL OR chosen_in = $2 THEN chosen_project_id END
+WHERE installation_id = $1
 
 -- name: list_installations
 SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at

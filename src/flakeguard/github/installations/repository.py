@@ -28,7 +28,10 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class KnownRepository:
-    """A repository, the installation that reaches it, and the project that gets its results."""
+    """A repository, the installation that reaches it, and the project that gets its results.
+
+    `chosen_in` is the organisation whose member chose that project, or chose that nobody gets them.
+    """
 
     id: int
     installation_id: int
@@ -37,6 +40,8 @@ class KnownRepository:
     private: bool
     project_id: int | None
     removed_at: datetime | None
+    chosen_in: int | None = None
+    chosen_project_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,11 @@ async def set_suspended(connection: Connection, installation_id: int, at: dateti
 async def bind(
     connection: Connection, installation_id: int, organization_id: int | None, *, by: UUID | None, at: datetime | None
 ) -> None:
-    """Make the installation an organisation's, or nobody's; projects of another organisation get no more of it."""
-    await connection.execute(SQL["unmap_all"], installation_id)
+    """Make the installation an organisation's, or nobody's; projects of another organisation get no more of it.
+
+    What its own members had chosen for repositories is kept while it is nobody's, for when they bind it again.
+    """
+    await connection.execute(SQL["unmap_all"], installation_id, organization_id)
     await connection.execute(SQL["bind_installation"], installation_id, organization_id, by, at)
 
 
@@ -145,13 +153,18 @@ async def unmapped(connection: Connection, installation_id: int) -> list[KnownRe
     return [KnownRepository(**row) for row in rows]
 
 
-async def map_repository(connection: Connection, repository_id: int, project_id: int | None) -> None:
-    """Let a project get the results of a repository; None: nobody.
+async def map_repository(connection: Connection, repository_id: int, project_id: int) -> None:
+    """Let a project get the results of a repository.
 
     Raises:
         asyncpg.ForeignKeyViolationError: The project is not of the organisation that the installation is bound to.
     """
     await connection.execute(SQL["map_repository"], repository_id, project_id)
+
+
+async def choose_project(connection: Connection, repository_id: int, project_id: int | None) -> None:
+    """The same (None: let nobody get them) because a person says so: it stays until a person says otherwise."""
+    await connection.execute(SQL["choose_project"], repository_id, project_id)
 
 
 async def list_installations(connection: Connection, organization_id: int) -> list[Installation]:
