@@ -30,7 +30,8 @@ _TOO_LARGE = "FBBIG"  # raised by rest.run
 _FORGOTTEN = "26000"  # a prepared statement is not there
 # What code of the operator's may leave behind in a session: asyncpg's own reset, and temporary tables.
 _RESET = (
-    "RESET ROLE; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; DISCARD TEMP; DISCARD SEQUENCES"
+    "RESET ROLE; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; "
+    "DISCARD TEMP; DISCARD SEQUENCES"
 )
 
 
@@ -145,7 +146,7 @@ def _too_large(size: str, most: int) -> str:
 def _becoming(claims: Claims) -> str:
     """The statements that make a transaction `claims`'s."""
     settings = {"role": claims.role, "request.jwt.claims": claims.as_json()}
-    calls = ", ".join(f"set_config('{name}', {_literal(value)}, true)" for name, value in settings.items())
+    calls = ", ".join(f"pg_catalog.set_config('{name}', {_literal(value)}, true)" for name, value in settings.items())
     session = f"; SELECT auth.require_session({_literal(str(claims.session_id))})" if claims.session_id else ""
     return f"SELECT {calls}{session}"
 

@@ -15,8 +15,8 @@ DO $$
 DECLARE
     plan text;
 BEGIN
-    FOR plan IN SELECT name FROM pg_prepared_statements WHERE starts_with(name, 'rest_') LOOP
-        EXECUTE format('DEALLOCATE %I', plan);
+    FOR plan IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE pg_catalog.starts_with(name, 'rest_') LOOP
+        EXECUTE pg_catalog.format('DEALLOCATE %I', plan);
     END LOOP;
 END $$
 """

@@ -13,6 +13,7 @@ class Column:
         name: As it is in the catalog.
         type: The type without its modifier, as SQL writes it, safe to cast to: `timestamp with time zone`.
         category: `pg_type.typcategory`: A array, B boolean, S string, N number, U other …
+        built_in: PostgreSQL's own operators are for the type: its own, and enums, arrays, ranges, domains over such.
         is_json: `json`, `jsonb` or a domain over one of them.
         nullable: Whether NULL may be stored.
         has_default: Whether a row may leave it out though it is not nullable.
@@ -24,6 +25,7 @@ class Column:
     name: str
     type: str
     category: str = "U"
+    built_in: bool = True
     is_json: bool = False
     nullable: bool = True
     has_default: bool = False

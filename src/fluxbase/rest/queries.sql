@@ -60,14 +60,17 @@ SELECT NOT EXISTS (
             GROUP BY role) g) AS grants,
        (SELECT json_agg(json_build_object(
             'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, -1), 'category', t.typcategory,
-            'is_json', coalesce(nullif(t.typbasetype, 0), t.oid) IN ('json'::regtype, 'jsonb'::regtype),
+            'is_json', b.oid IN ('json'::regtype, 'jsonb'::regtype),
+            'built_in', b.typnamespace = 'pg_catalog'::regnamespace OR b.typcategory = 'A' OR b.typtype IN ('c', 'e', 'm', 'r'),
             'nullable', NOT (a.attnotnull OR t.typnotnull),
             'has_default', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
             'generated', a.attgenerated <> '' OR a.attidentity = 'a',
             'values', (SELECT array_agg(v.enumlabel ORDER BY v.enumsortorder)
                        FROM pg_catalog.pg_enum v WHERE v.enumtypid = t.oid),
             'comment', pg_catalog.col_description(e.oid, a.attnum)) ORDER BY a.attnum)
-        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        JOIN pg_catalog.pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
         WHERE a.attrelid = e.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
        (SELECT json_agg(json_build_object('primary', i.indisprimary, 'columns',
             (SELECT array_agg(a.attname ORDER BY k.place)

@@ -46,14 +46,14 @@ WORDS = set(
         json_agg json_build_object json_to_record json_to_recordset to_json count text bigint integer boolean json jsonb
         int4range tsvector to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery regconfig
         body rows total t r w o f v args numeric smallint real double precision date time timestamp timestamptz
-        interval uuid variadic
+        interval uuid variadic pg_catalog operator
         """,
     )
 )
 TOKEN = re.compile(
-    r"""(?P<name>"(?:[^"]|"")*")|(?P<word>[a-z_][a-z_0-9]*)|(?P<value>\(\$1::text\[\]\)\[\d+\])|(?P<one>1(?=\)))"""
+    r"""(?P<name>"(?:[^"]|"")*")|(?P<word>[a-z_][a-z_0-9]*)|(?P<value>\(\$1::pg_catalog\.text\[\]\)\[\d+\])|(?P<one>1(?=\)))"""
     r"""|(?<=LIMIT\ )(?P<limit>\d+)|(?<=OFFSET\ )(?P<offset>\d+)"""
-    r"""|(?P<sign><->|<>|>=|<=|->>|->|=>|@>|<@|@@|&&|-\|-|<<|>>|&<|&>|::|\[\]|[=<>(),.*])|(?P<space>\s+)""",
+    r"""|(?P<sign><->|<>|>=|<=|->>|->|=>|@>|<@|@@|&&|~~\*|~~|-\|-|<<|>>|&<|&>|::|\[\]|[=<>(),.*])|(?P<space>\s+)""",
     re.IGNORECASE,
 )
 NAMES = [column.name for column in TABLE.columns]
@@ -74,6 +74,22 @@ def check(statement: Statement, *, names: set[str]) -> None:
         elif found.lastgroup == "value":
             values = max(values, int(text.rpartition("[")[2][:-1]))
     assert values == len(statement.values)
+    bare = BARE.search(without_what_is_named(statement.sql))
+    assert bare is None, f"{bare} in {statement.sql}"
+
+
+BARE = re.compile(
+    r"[<>=@&|~]|->|\bi?like\b|\b(?!args|body|f\b)[a-z_]+\(|::(?!bigint|boolean|integer|smallint|real|double precision)",
+    re.IGNORECASE,
+)
+"""Functions, operators and types that may be anybody's."""
+
+
+def without_what_is_named(sql: str) -> str:
+    """`sql` without names of the catalog, assignments, and what says that it is PostgreSQL's own."""
+    sql = re.sub(r'"(?:[^"]|"")*"', '""', sql)
+    sql = re.sub(r'"" = (?:body|excluded)\.""|""\(|=>', "", sql)
+    return re.sub(r"OPERATOR\(pg_catalog\.[^\s\w)]+\)|(?:::)?pg_catalog\.\w+\(?", "", sql)
 
 
 TABLE_NAMES = {quoted(name) for name in (TABLE.schema, TABLE.name, *NAMES)}
@@ -159,6 +175,9 @@ def test_calls_are_ours_too(given_names: set[str], offset: int, returns_set: boo
 
 
 def test_the_check_can_fail() -> None:
+    for sql in ("SELECT count(*)", "SELECT t.x::text", "SELECT t.x <> t.x", "SELECT t.x->t.x", "SELECT r LIKE r"):
+        with pytest.raises(AssertionError, match="in SELECT"):
+            check(Statement(sql.replace(".x", '."id"'), ()), names=TABLE_NAMES)
     for sql in ("SELECT 'x'", "SELECT 2", "DROP t", 'SELECT "other"', "SELECT 1; SELECT", "SELECT -- x"):
         with pytest.raises(AssertionError):
             check(Statement(sql, ()), names=TABLE_NAMES)

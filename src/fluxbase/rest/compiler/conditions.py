@@ -1,7 +1,7 @@
 """The WHERE of a statement."""
 
 from fluxbase.rest.compiler.scope import STRING, Operand, Scope
-from fluxbase.rest.compiler.statement import Values
+from fluxbase.rest.compiler.statement import Values, typed
 from fluxbase.rest.errors import InvalidQueryError
 from fluxbase.rest.query import FULL_TEXT, Condition, Group, Operator
 
@@ -20,12 +20,15 @@ _INFIX = {
     Operator.STRICTLY_RIGHT: ">>",
     Operator.NOT_RIGHT_OF: "&<",
     Operator.NOT_LEFT_OF: "&>",
+    Operator.LIKE: "~~",
+    Operator.ILIKE: "~~*",
 }
+_BUILT_IN = {operator: f"OPERATOR(pg_catalog.{sign})" for operator, sign in _INFIX.items()}
 _TEXT_SEARCH = {
-    Operator.FTS: "to_tsquery",
-    Operator.PLAIN_FTS: "plainto_tsquery",
-    Operator.PHRASE_FTS: "phraseto_tsquery",
-    Operator.WEB_FTS: "websearch_to_tsquery",
+    Operator.FTS: "pg_catalog.to_tsquery",
+    Operator.PLAIN_FTS: "pg_catalog.plainto_tsquery",
+    Operator.PHRASE_FTS: "pg_catalog.phraseto_tsquery",
+    Operator.WEB_FTS: "pg_catalog.websearch_to_tsquery",
 }
 _IS = {
     "null": "IS NULL",
@@ -73,17 +76,22 @@ def _condition(condition: Condition, scope: Scope) -> str:
     if operator in FULL_TEXT:
         return _text_search(operand, operator, value, condition.language, scope.values)
     if operator in (Operator.LIKE, Operator.ILIKE):
-        text = operand.sql if operand.category == STRING else f"({operand.sql})::text"
-        return f"{text} {operator.name} {scope.values.text(value.replace('*', '%'))}"
-    cast = "" if operand.type in _AS_TEXT else f"::{operand.type}"
-    return f"{operand.sql} {_INFIX[operator]} {scope.values.text(value)}{cast}"
+        if operand.category != STRING:
+            operand = Operand(f"({operand.sql})::pg_catalog.text", "text", STRING)
+        return f"{operand.sql} {_sign(operand, operator)} {scope.values.text(value.replace('*', '%'))}"
+    cast = "" if operand.type in _AS_TEXT else f"::{typed(operand.type)}"
+    return f"{operand.sql} {_sign(operand, operator)} {scope.values.text(value)}{cast}"
+
+
+def _sign(operand: Operand, operator: Operator) -> str:
+    return (_BUILT_IN if operand.built_in else _INFIX)[operator]
 
 
 def _one_of(operand: Operand, listed: str | tuple[str, ...], values: Values) -> str:
     if operand.category == _ARRAY:
         raise InvalidQueryError("in compares single values; arrays are compared by cs, cd and ov.")
-    cast = "" if operand.type == "text" else f"::{operand.type}[]"
-    return f"{operand.sql} = ANY ({values.texts(listed)}{cast})"
+    cast = "" if operand.type == "text" else f"::{typed(operand.type)}[]"
+    return f"{operand.sql} {_sign(operand, Operator.EQ)} ANY ({values.texts(listed)}{cast})"
 
 
 def _is(operand: Operand, value: str) -> str:
@@ -93,10 +101,10 @@ def _is(operand: Operand, value: str) -> str:
 
 
 def _text_search(operand: Operand, operator: Operator, value: str, language: str | None, values: Values) -> str:
-    configuration = f"{values.text(language)}::regconfig, " if language is not None else ""
+    configuration = f"{values.text(language)}::pg_catalog.regconfig, " if language is not None else ""
     words = f"{_TEXT_SEARCH[operator]}({configuration}{values.text(value)})"
     if operand.type == "tsvector":
-        return f"{operand.sql} @@ {words}"
+        return f"{operand.sql} OPERATOR(pg_catalog.@@) {words}"
     if operand.category != STRING and operand.type != "jsonb":
         raise InvalidQueryError(f"{operator.value} searches columns of type tsvector, text or jsonb.")
-    return f"to_tsvector({configuration}{operand.sql}) @@ {words}"
+    return f"pg_catalog.to_tsvector({configuration}{operand.sql}) OPERATOR(pg_catalog.@@) {words}"

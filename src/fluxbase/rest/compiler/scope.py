@@ -13,11 +13,20 @@ STRING = "S"
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """Something to compare: its SQL, its type and the type's category."""
+    """Something to compare.
+
+    Attributes:
+        sql: How it is written.
+        type: Its type.
+        category: The type's category.
+        built_in: PostgreSQL's own operators are for it. Of others' base types (citext, hstore …) whoever brought the
+            type brought the operators.
+    """
 
     sql: str
     type: str
     category: str
+    built_in: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +70,15 @@ class Scope:
         column = self.column(path.column)
         sql = f"t.{quoted(column.name)}"
         if not path.steps:
-            return Operand(sql, column.type, column.category)
+            return Operand(sql, column.type, column.category, column.built_in)
         if not column.is_json:
             raise InvalidQueryError(f"{column.name} is of type {column.type}: arrows look into json and jsonb.")
         *above, last = [self._step(step) for step in path.steps]
-        json = sql if column.type == "jsonb" else f"{sql}::jsonb"
-        inner = "".join(f" -> {step}" for step in above)
+        json = sql if column.type == "jsonb" else f"{sql}::pg_catalog.jsonb"
+        inner = "".join(f" OPERATOR(pg_catalog.->) {step}" for step in above)
         if path.as_text:
-            return Operand(f"({json}{inner} ->> {last})", "text", STRING)
-        return Operand(f"({json}{inner} -> {last})", "jsonb", "U")
+            return Operand(f"({json}{inner} OPERATOR(pg_catalog.->>) {last})", "text", STRING)
+        return Operand(f"({json}{inner} OPERATOR(pg_catalog.->) {last})", "jsonb", "U")
 
     def _step(self, step: str | int) -> str:
         return self.values.position(step) if isinstance(step, int) else self.values.text(step)

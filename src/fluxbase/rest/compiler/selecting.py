@@ -1,7 +1,7 @@
 """What a statement returns of each row, and in which order."""
 
 from fluxbase.rest.compiler.scope import Scope
-from fluxbase.rest.compiler.statement import quoted
+from fluxbase.rest.compiler.statement import quoted, typed
 from fluxbase.rest.errors import InvalidQueryError
 from fluxbase.rest.query import Field, Order, Selection
 
@@ -48,7 +48,7 @@ def columns_and_result(selection: Selection, scope: Scope) -> tuple[str, str]:
     if len(fields) > _MOST_FIELDS:
         raise InvalidQueryError(f"select takes at most {_MOST_FIELDS} columns when one of them is renamed or cast.")
     pairs = ", ".join(f"{scope.values.text(field.name)}, {_value(field, scope)}" for field in fields)
-    return f"json_build_object({pairs}) AS o", "r.o"
+    return f"pg_catalog.json_build_object({pairs}) AS o", "r.o"
 
 
 def order_by(keys: tuple[Order, ...], scope: Scope) -> str:
@@ -67,7 +67,7 @@ def _value(field: Field, scope: Scope) -> str:
         return sql
     if field.cast not in _CASTS:
         raise InvalidQueryError(f"select casts to one of {', '.join(_CASTS)}.")
-    return f"({sql})::{_CASTS[field.cast]}"
+    return f"({sql})::{typed(_CASTS[field.cast])}"
 
 
 def _key(key: Order, scope: Scope) -> str:

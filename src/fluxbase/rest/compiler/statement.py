@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from fluxbase.rest.compiler.planning import PlannedFor
 
@@ -38,11 +39,11 @@ class Values:
     def text(self, value: str) -> str:
         """A text."""
         self._values.append(value)
-        return f"($1::text[])[{len(self._values)}]"
+        return f"($1::pg_catalog.text[])[{len(self._values)}]"
 
     def texts(self, values: Iterable[str]) -> str:
         """Texts, as one array."""
-        return f"{self.text(array_literal(values))}::text[]"
+        return f"{self.text(array_literal(values))}::pg_catalog.text[]"
 
     def number(self, value: int) -> str:
         """A number of rows."""
@@ -56,6 +57,21 @@ class Values:
 def array_literal(values: Iterable[str]) -> str:
     """Texts as PostgreSQL writes an array of them, each one quoted."""
     return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
+
+
+# As the grammar has them, which are always PostgreSQL's own: no schema may stand before them.
+_OF_THE_GRAMMAR = frozenset((
+    "bigint", "bit varying", "boolean", "character varying", "double precision", "integer", "real", "smallint",
+    "time with time zone", "time without time zone", "timestamp with time zone", "timestamp without time zone",
+))  # fmt: skip
+
+
+@cache
+def typed(name: str) -> str:
+    """A type of the catalog (`Column.type`) that nobody else's can stand for, whatever the search path is."""
+    if "." in name or name.removesuffix("[]") in _OF_THE_GRAMMAR:
+        return name
+    return f"pg_catalog.{name}"
 
 
 def quoted(name: str) -> str:

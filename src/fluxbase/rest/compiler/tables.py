@@ -8,7 +8,7 @@ from fluxbase.rest.compiler.conditions import where
 from fluxbase.rest.compiler.planning import planned_for
 from fluxbase.rest.compiler.scope import Scope
 from fluxbase.rest.compiler.selecting import columns_and_result, order_by
-from fluxbase.rest.compiler.statement import Statement, quoted
+from fluxbase.rest.compiler.statement import Statement, quoted, typed
 from fluxbase.rest.errors import InvalidQueryError
 from fluxbase.rest.query import Conflict, Delete, Insert, Query, Read, Selection, Update
 
@@ -48,11 +48,11 @@ class _Compiler:
     def read(self, query: Read) -> str:
         columns, result = columns_and_result(query.selection, self.scope)
         source = f"FROM {self.name} AS t{where(query.where, self.scope)}"
-        total = f", (SELECT count(*) {source}) AS total" if query.count else ""
+        total = f", (SELECT pg_catalog.count(*) {source}) AS total" if query.count else ""
         limit = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
         bounds = f" LIMIT {limit:d}" + (f" OFFSET {query.offset:d}" if query.offset else "")
         return (
-            f"SELECT json_agg({result})::text AS body, count(*) AS rows{total} "
+            f"SELECT pg_catalog.json_agg({result})::pg_catalog.text AS body, pg_catalog.count(*) AS rows{total} "
             f"FROM (SELECT {columns} {source}{order_by(query.order, self.scope)}{bounds}) AS r"
         )
 
@@ -86,12 +86,14 @@ class _Compiler:
         """Run a change, and answer the rows it made, or only how many."""
         if not returning:
             # RETURNING a column would ask for SELECT, which a caller who may only write does not have.
-            return f"WITH w AS ({statement} RETURNING 1) SELECT NULL::text AS body, count(*) AS rows FROM w"
+            counted = "SELECT NULL::pg_catalog.text AS body, pg_catalog.count(*) AS rows FROM w"
+            return f"WITH w AS ({statement} RETURNING 1) {counted}"
         columns, result = columns_and_result(selection, self.scope)
         shown = f"(SELECT w.* FROM w LIMIT {self.scope.values.number(self.max_rows)}) AS r"
         return (
             f"WITH w AS ({statement} RETURNING {columns}) "
-            f"SELECT json_agg({result})::text AS body, (SELECT count(*) FROM w) AS rows FROM {shown}"
+            f"SELECT pg_catalog.json_agg({result})::pg_catalog.text AS body, "
+            f"(SELECT pg_catalog.count(*) FROM w) AS rows FROM {shown}"
         )
 
     def conflict(self, query: Insert) -> str:
@@ -112,5 +114,6 @@ class _Compiler:
 
     def records(self, body: str, columns: list[Column], *, many: bool) -> str:
         """The objects of `body` as rows with these columns."""
-        types = ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
-        return f"json_to_record{'set' if many else ''}({self.scope.values.text(body)}::json) AS body({types})"
+        types = ", ".join(f"{quoted(column.name)} {typed(column.type)}" for column in columns)
+        made = f"pg_catalog.json_to_record{'set' if many else ''}"
+        return f"{made}({self.scope.values.text(body)}::pg_catalog.json) AS body({types})"
