@@ -1,6 +1,8 @@
 """Small reports and uploads of them."""
 
+import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -24,6 +26,15 @@ def report(tests: Mapping[str, str | Sequence[str]], *, suite: str = "shop", cla
         for outcome in ([outcomes] if isinstance(outcomes, str) else outcomes)
     )
     return f"<testsuites><testsuite name={quoteattr(suite)}>{cases}</testsuite></testsuites>".encode()
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """An archive of files by name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
 
 
 async def upload(

@@ -30,13 +30,14 @@ class Fault:
     delay: float = 0  # seconds
     half: bool = False  # of the true answer, which promised all of it
     drip: float = 0  # seconds from each byte of the true answer to the next
+    unmeasured: bool = False  # the true answer, without saying how long it is
     cut: bool = False  # the connection, without a word
     after: bool = False
 
     @property
     def answers(self) -> bool:
         """Whether something comes of the true answer."""
-        return self.half or self.drip > 0
+        return self.half or self.unmeasured or self.drip > 0
 
 
 def secondary_limit(seconds: int = 1) -> Fault:
@@ -81,6 +82,11 @@ def dripping(seconds: float = 0.05) -> Fault:
     return Fault("dripping", drip=seconds)
 
 
+def unmeasured() -> Fault:
+    """All of it, without Content-Length: whoever reads it cannot tell whether that was all."""
+    return Fault("unmeasured", unmeasured=True)
+
+
 def expired() -> Fault:
     """410: the artifact was kept long enough."""
     return Fault("expired", 410, body={"message": "Artifact has expired"})
@@ -96,7 +102,7 @@ def anything(seconds: int = 1) -> Sequence[Fault]:
 
 NAMED = {
     made.__name__: made
-    for made in (secondary_limit, limit_used_up, too_many, broken, silent, cut, half, dripping, expired)
+    for made in (secondary_limit, limit_used_up, too_many, broken, silent, cut, half, dripping, unmeasured, expired)
 }  # how another process names them
 
 

@@ -127,6 +127,15 @@ def run(call: Call) -> Answer:
     return not_found() if found is None else Answer(body=shapes.run(call.state.url, call.repository, found))
 
 
+def attempt(call: Call) -> Answer:
+    number, attempt = call.number("run_id"), call.number("attempt_number")
+    latest = call.repository.runs.get(number)
+    if latest is None or attempt > latest["run_attempt"]:
+        return not_found()
+    told = latest | {"run_attempt": attempt} | call.repository.earlier.get((number, attempt), {})
+    return Answer(body=shapes.run(call.state.url, call.repository, told))
+
+
 def artifacts(call: Call) -> Answer:
     of = call.number("run_id")
     held = [one for one in call.repository.artifacts.values() if one["workflow_run"]["id"] == of]
@@ -253,7 +262,7 @@ ROUTES: Mapping[str, Handler] = {
     "GET /user/memberships/orgs/{org}": membership,
     f"GET {_REPO}/actions/runs": runs,
     f"GET {_REPO}/actions/runs/{{run_id}}": run,
-    f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}": run,
+    f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}": attempt,
     f"GET {_REPO}/actions/runs/{{run_id}}/artifacts": artifacts,
     f"GET {_REPO}/actions/runs/{{run_id}}/attempts/{{attempt_number}}/jobs": jobs,
     f"POST {_REPO}/actions/runs/{{run_id}}/rerun-failed-jobs": rerun,

@@ -31,6 +31,8 @@ async def failed(request: Request, fault: Fault, done: Answer | None) -> Respons
         return _half(done)
     if fault.drip:
         return _dripping(done, fault.drip)
+    if fault.unmeasured:
+        return _unmeasured(done)
     headers = dict(fault.headers)
     if fault.reset_in is not None:
         headers["x-ratelimit-reset"] = str(int(time.time()) + fault.reset_in)
@@ -55,6 +57,12 @@ def _dripping(done: Answer | None, seconds: float) -> Response:
             await asyncio.sleep(seconds)
 
     return StreamingResponse(bytes_of_it(), whole.status_code, dict(whole.headers))
+
+
+def _unmeasured(done: Answer | None) -> Response:
+    whole = response(done or Answer(body={}))
+    headers = {name: value for name, value in whole.headers.items() if name != "content-length"}
+    return StreamingResponse(iter([bytes(whole.body)]), whole.status_code, headers)
 
 
 async def _until_gone(request: Request, seconds: float) -> None:

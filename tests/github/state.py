@@ -38,6 +38,7 @@ class Repository:
     full_name: str
     installation_id: int
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    earlier: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # by attempt: what differs
     jobs: dict[tuple[int, int], list[dict[str, Any]]] = field(default_factory=dict)
     artifacts: dict[int, dict[str, Any]] = field(default_factory=dict)
     zips: dict[int, bytes] = field(default_factory=dict)

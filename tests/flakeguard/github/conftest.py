@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,20 @@ async def fake() -> AsyncIterator[FakeGitHub]:
         yield made
 
 
+@asynccontextmanager
+async def another_client(fake: FakeGitHub) -> AsyncIterator[GitHub]:
+    """One that knows nothing of what the first was told."""
+    made = GitHub(AppKey(APP_ID, fake.private_key), fake.url, GitHubMetrics(CollectorRegistry()), utc_now)
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
 @pytest.fixture
 async def github(fake: FakeGitHub) -> AsyncIterator[GitHub]:
-    key = AppKey(APP_ID, fake.private_key)
-    made = GitHub(key, fake.url, GitHubMetrics(CollectorRegistry()), utc_now)
-    yield made
-    await made.aclose()
+    async with another_client(fake) as made:
+        yield made
 
 
 @pytest.fixture

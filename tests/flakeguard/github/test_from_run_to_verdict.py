@@ -18,9 +18,8 @@ from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
 
-from ..uploads import FAIL, PASS, report
+from ..uploads import FAIL, PASS, report, zipped
 from .conftest import INSTALLATION, REPOSITORY, SHA, Deliver, run_event
-from .github_at_hand import zipped
 
 RUN = 1000
 JUNIT = zipped({"TEST-cart.xml": report({"adds": FAIL, "pays": PASS}, class_name="tests.cart")})

@@ -23,9 +23,8 @@ from fluxbase.db import Connection
 from fluxbase.resources import Resources
 
 from ..conftest import Tenant
-from ..uploads import FAIL, PASS, report
+from ..uploads import FAIL, PASS, report, zipped
 from .conftest import INSTALLATION, REPOSITORY, SHA, Deliver, run_event
-from .github_at_hand import zipped
 
 RUN = 1000
 PREFIX = "flakeguard_worker_"

@@ -19,9 +19,8 @@ from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
 
-from ..uploads import PASS, report
+from ..uploads import PASS, report, zipped
 from .conftest import Deliver, run_event
-from .github_at_hand import zipped
 from .test_from_run_to_verdict import fake, settings, shop  # noqa: F401 -- fixtures
 
 RUNS = range(1, 21)

@@ -1,16 +1,20 @@
 """From a run at GitHub to verdicts, exactly once, whatever dies in between."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from tests.github import faults
+from tests.github.fake import WHEN, FakeGitHub, Repository
 
 from flakeguard.analysis.analyzing import analyze_ingestion
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.github.api import GitHub
 from flakeguard.github.artifacts.choosing import ArtifactRules
 from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError
-from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, HalfArtifactError
+from flakeguard.github.errors import GitHubAwayError, HalfArtifactError
 from flakeguard.github.publishing.owing import owe_publication
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.worker.errors import InvalidJobError
@@ -19,10 +23,10 @@ from flakeguard.worker.outbox import owe
 from fluxbase.resources import Resources
 
 from ...conftest import Tenant
-from ...uploads import FAIL, PASS, report
+from ...uploads import FAIL, PASS, report, zipped
 from ..conftest import INSTALLATION, REPOSITORY
-from ..github_at_hand import STARTED, AtHand, a_run, zipped
 
+STARTED = datetime.fromisoformat(WHEN)
 JOB = f"run-{INSTALLATION}-{REPOSITORY}-1000-1"
 JUNIT = zipped(
     {"a/TEST-cart.xml": report({"adds": FAIL, "pays": PASS}), "trace.bin": b"\0" * 9, "pom.xml": b"<project/>"}
@@ -51,11 +55,24 @@ def wanted(attempt: int = 1, repo: str = "shop", installation: int = INSTALLATIO
     })  # fmt: skip
 
 
-async def fetch(resources: Resources, at_hand: AtHand, data: RunsIngestJobData | None = None, **limits: object):
-    rules = ArtifactRules(**limits)  # type: ignore[arg-type]
-    return await process_run(
-        resources.database, lambda _installation: at_hand, data or wanted(), job_id=JOB, limits=Limits(rules)
-    )
+@pytest.fixture
+def shop(fake: FakeGitHub) -> Repository:
+    """The repository at GitHub, with a run of one job."""
+    made = fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
+    fake.add_run(made, 1000, head_branch="topic")
+    fake.add_job(made, 1000, "unit", completed_at=at(minutes=5))
+    return made
+
+
+def at(**later: int) -> str:
+    """GitHub's time, so long after the run began."""
+    return f"{STARTED + timedelta(**later):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def fetch(resources: Resources, github: GitHub, data: RunsIngestJobData | None = None) -> dict[str, Any]:
+    return dict(await process_run(
+        resources.database, github.installation, data or wanted(), job_id=JOB, limits=Limits(ArtifactRules())
+    ))  # fmt: skip
 
 
 async def rows(resources: Resources, query: str) -> list[tuple]:
@@ -73,8 +90,12 @@ async def carry_out(resources: Resources) -> None:
         )  # fmt: skip
 
 
-async def test_a_run_becomes_attempts_and_owes_its_publication(resources: Resources) -> None:
-    told = await fetch(resources, AtHand(artifacts_told={"junit": JUNIT, "dist": b"x"}))
+async def test_a_run_becomes_attempts_and_owes_its_publication(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
+    fake.add_artifact(shop, 1000, "dist", b"x")
+    told = await fetch(resources, github)
     assert told["state"] == "stored"
     assert told["passedOver"] == ["dist: not named like test results"]
     owed = await rows(resources, "SELECT priority FROM outbox WHERE name = 'process-upload'")
@@ -92,10 +113,12 @@ async def test_a_run_becomes_attempts_and_owes_its_publication(resources: Resour
 
 @pytest.mark.parametrize("dies_after", range(6))
 async def test_a_worker_may_die_between_any_two_steps(
-    resources: Resources, monkeypatch: pytest.MonkeyPatch, dies_after: int
-) -> None:
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, monkeypatch: pytest.MonkeyPatch,
+    dies_after: int,
+) -> None:  # fmt: skip
     """Transactions that committed stay, the rest is gone: that is what SIGKILL leaves. Then the job runs again."""
-    at_hand = AtHand(artifacts_told={"junit-a": JUNIT, "junit-b": zipped({"b.xml": report({"ships": PASS})})})
+    fake.add_artifact(shop, 1000, "junit-a", JUNIT)
+    fake.add_artifact(shop, 1000, "junit-b", zipped({"b.xml": report({"ships": PASS})}))
     steps = 0
 
     class Killed(BaseException):
@@ -113,10 +136,10 @@ async def test_a_worker_may_die_between_any_two_steps(
     with monkeypatch.context() as patch:
         patch.setattr(type(resources.database), "transaction", counted)
         with suppress(Killed):
-            await fetch(resources, at_hand)
+            await fetch(resources, github)
     assert steps >= dies_after
-    await fetch(resources, at_hand)
-    await fetch(resources, at_hand)  # and once more, though it was done
+    await fetch(resources, github)
+    await fetch(resources, github)  # and once more, though it was done
     await carry_out(resources)
     assert await rows(resources, "SELECT count(*) FROM ingestions") == [(2,)]
     assert await rows(resources, "SELECT count(*) FROM flake_events") == [(3,)]
@@ -124,31 +147,39 @@ async def test_a_worker_may_die_between_any_two_steps(
     assert await rows(resources, "SELECT count(*) FROM outbox WHERE queue = 'runs:ingest'") == [(0,)]
 
 
-async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(resources: Resources) -> None:
-    half = {"junit": JUNIT[: len(JUNIT) // 2]}
-    for beginning in (half, {"junit": JUNIT[:3]}, {"junit": b""}):
+async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    number = fake.add_artifact(shop, 1000, "junit", b"")
+    fake.faults.on(faults.STORED, faults.unmeasured(), times=4)
+    for shop.zips[number] in (JUNIT[: len(JUNIT) // 2], JUNIT[:3], b""):
         with pytest.raises(HalfArtifactError, match="ends before"):
-            await fetch(resources, AtHand(artifacts_told=beginning, whole=False))
-    with pytest.raises(BrokenArtifactError, match="whole"):  # as much as the storage says that there is
-        await fetch(resources, AtHand(artifacts_told=half))
+            await fetch(resources, github)
+    shop.zips[number] = b"<html>Unicorn!</html>"
     with pytest.raises(BrokenArtifactError, match="no ZIP"):
-        await fetch(resources, AtHand(artifacts_told={"junit": b"<html>Unicorn!</html>"}, whole=False))
+        await fetch(resources, github)
+    shop.zips[number] = JUNIT[: len(JUNIT) // 2]
+    with pytest.raises(BrokenArtifactError, match="whole"):  # as much as the storage says that there is
+        await fetch(resources, github)
+    shop.artifacts.clear()
     broken = bytearray(JUNIT)
     broken[broken.rindex(b"PK\x01\x02") : broken.rindex(b"PK\x01\x02") + 4] = b"XXXX"
+    fake.add_artifact(shop, 1000, "junit-bad", bytes(broken))
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
     with pytest.raises(BrokenArtifactError, match="junit-bad"):
-        await fetch(resources, AtHand(artifacts_told={"junit-bad": bytes(broken), "junit": JUNIT}))
+        await fetch(resources, github)
     assert await rows(resources, "SELECT state FROM github_runs") == [("failed",)]
     assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]  # what is good is kept
     assert len(await rows(resources, f"SELECT 1 FROM outbox WHERE job_id = '{JOB}'")) == 1  # for the dead letter
 
 
-async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(resources: Resources) -> None:
+async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
     packed = zipped({"../../etc/cron.xml": report({"a": PASS}), "good.xml": report({"b": PASS})})
-    told = await fetch(resources, AtHand(artifacts_told={"junit": packed}))
+    fake.add_artifact(shop, 1000, "junit", packed)
+    told = await fetch(resources, github)
     assert told["passedOver"] == ["junit: ../../etc/cron.xml: the name leads out of the archive"]
-    bomb = zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)})
-    with pytest.raises(BrokenArtifactError, match="250 times"):
-        await fetch(resources, AtHand(artifacts_told={"junit": bomb}))
 
 
 def _encrypted() -> bytes:
@@ -159,75 +190,86 @@ def _encrypted() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("bad", "fails", "why"),
+    ("bad", "led", "why"),
     [
-        (zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)}), [], "250 times"),
-        (_encrypted(), [], "encrypted"),
-        (JUNIT, [GitHubRefusedError("GitHub's redirect leads to nowhere")], "leads to nowhere"),
+        (zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)}), None, "250 times"),
+        (_encrypted(), None, "encrypted"),
+        (JUNIT, "ftp://nowhere.example/1", "leads to no https address"),
     ],
     ids=["bomb", "encrypted", "refused"],
 )
 async def test_one_artifact_that_cannot_be_had_does_not_keep_the_others_away(
-    resources: Resources, bad: bytes, fails: list, why: str
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, bad: bytes, led: str | None, why: str
 ) -> None:
-    at_hand = AtHand(
-        artifacts_told={"junit-bad": bad, "junit-good": zipped({"g.xml": report({"b": PASS})})},
-        fails={"download": [*fails]},
-    )
+    number = fake.add_artifact(shop, 1000, "junit-bad", bad)
+    fake.add_artifact(shop, 1000, "junit-good", zipped({"g.xml": report({"b": PASS})}))
+    if led is not None:
+        fake.fail(f"/artifacts/{number}/zip", status=302, headers={"location": led})
     with pytest.raises(BrokenArtifactError, match=why):
-        await fetch(resources, at_hand)
+        await fetch(resources, github)
     await carry_out(resources)
     assert await rows(resources, "SELECT tests FROM test_runs") == [(1,)]
 
 
-async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(resources: Resources) -> None:
-    gone = AtHand(artifacts_told={"junit": JUNIT}, fails={"download": [GoneError()]})
-    told = await fetch(resources, gone)
+async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
+    fake.faults.on("/zip$", faults.expired())
+    told = await fetch(resources, github)
     assert (told["state"], told["passedOver"]) == ("empty", ["junit: GitHub has deleted it"])
-    told = await fetch(resources, AtHand(fails={"artifacts": [GoneError()]}))
-    assert told["state"] == "empty"
-    told = await fetch(resources, AtHand(artifacts_told={"junit": zipped({"x.xml": b"<coverage/>"})}))
-    assert told["passedOver"] == ["junit: no report in it"]
+    fake.fail("/artifacts$", status=404)
+    assert (await fetch(resources, github))["state"] == "empty"
+    shop.artifacts.clear()
+    fake.add_artifact(shop, 1000, "junit", zipped({"x.xml": b"<coverage/>"}))
+    assert (await fetch(resources, github))["passedOver"] == ["junit: no report in it"]
 
 
-async def test_a_reruns_artifacts_are_told_from_the_first_attempts(resources: Resources) -> None:
-    later = STARTED + timedelta(hours=1)
-    at_hand = AtHand(
-        run_told=a_run(attempt=2, run_started_at=later),
-        artifacts_told={"junit": JUNIT, "junit ": zipped({"b.xml": report({"adds": PASS})})},
-        made_at={"junit ": later + timedelta(minutes=1)},
-    )
-    await fetch(resources, at_hand, wanted(attempt=1))
-    await fetch(resources, at_hand, wanted(attempt=2))
+async def test_a_reruns_artifacts_are_told_from_the_first_attempts(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
+    fake.add_artifact(shop, 1000, "junit ", zipped({"b.xml": report({"adds": PASS})}), created_at=at(minutes=61))
+    shop.runs[1000] |= {"run_attempt": 2, "run_started_at": at(hours=1)}
+    await fetch(resources, github, wanted(attempt=1))
+    await fetch(resources, github, wanted(attempt=2))
     await carry_out(resources)
     assert await rows(resources, "SELECT run_attempt, tests FROM test_runs ORDER BY 1") == [(1, 2), (2, 1)]
     flaky = "SELECT c.name FROM flake_stats s JOIN test_cases c ON c.id = s.test_case_id WHERE s.verdict = 'flaky'"
     assert await rows(resources, flaky) == [("adds",)]
 
 
-async def test_an_attempt_in_between_that_nobody_told_of_has_its_own_artifacts(resources: Resources) -> None:
-    second, third = STARTED + timedelta(hours=1), STARTED + timedelta(hours=2)
-    at_hand = AtHand(
-        run_told=a_run(attempt=3, run_started_at=third),
-        artifacts_told={name: zipped({"r.xml": report({name: PASS})}) for name in ("junit-1", "junit-2", "junit-3")},
-        made_at={"junit-2": second + timedelta(minutes=1), "junit-3": third + timedelta(minutes=1)},
-        attempts_began={2: second},
-    )
+async def test_an_attempt_in_between_that_nobody_told_of_has_its_own_artifacts(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    for number, created_at in ((1, at()), (2, at(minutes=61)), (3, at(minutes=121))):
+        packed = zipped({"r.xml": report({f"in_{number}": PASS})})
+        fake.add_artifact(shop, 1000, f"junit-{number}", packed, created_at=created_at)
+    shop.runs[1000] |= {"run_attempt": 3, "run_started_at": at(hours=2)}
+    shop.earlier[1000, 2] = {"run_started_at": at(hours=1)}
     for attempt in (1, 2, 3):
-        await fetch(resources, at_hand, wanted(attempt=attempt))
+        await fetch(resources, github, wanted(attempt=attempt))
     await carry_out(resources)
-    stored = await rows(resources, "SELECT run_attempt, job FROM test_runs ORDER BY 1")
-    assert [attempt for attempt, _ in stored] == [1, 2, 3]
+    stored = await rows(
+        resources,
+        "SELECT r.run_attempt, c.name FROM flake_events e JOIN test_runs r ON r.id = e.run_id"
+        " JOIN test_cases c ON c.id = e.test_case_id ORDER BY 1",
+    )
+    assert stored == [(1, "in_1"), (2, "in_2"), (3, "in_3")]
 
 
-async def test_a_run_under_way_is_left_to_whoever_hears_of_its_end(resources: Resources) -> None:
-    told = await fetch(resources, AtHand(run_told=a_run(status="in_progress", conclusion=None)))
-    assert told == {"state": "under way"}
+async def test_a_run_under_way_is_left_to_whoever_hears_of_its_end(
+    resources: Resources, shop: Repository, github: GitHub
+) -> None:
+    shop.runs[1000] |= {"status": "in_progress", "conclusion": None}
+    assert await fetch(resources, github) == {"state": "under way"}
     assert await rows(resources, "SELECT 1 FROM outbox") == []
 
 
-async def test_an_end_that_github_does_not_show_yet_is_waited_for(resources: Resources) -> None:
-    under_way = AtHand(run_told=a_run(status="in_progress", conclusion=None))
+async def test_an_end_that_github_does_not_show_yet_is_waited_for(
+    resources: Resources, shop: Repository, github: GitHub
+) -> None:
+    shop.runs[1000] |= {"status": "in_progress", "conclusion": None}
     await rows(
         resources,
         "INSERT INTO github_runs (repository_id, workflow_run_id, run_attempt, head_sha, status, state)"
@@ -235,42 +277,45 @@ async def test_an_end_that_github_does_not_show_yet_is_waited_for(resources: Res
     )
     for data in (wanted(), wanted(attempt=2)):
         with pytest.raises(GitHubAwayError, match="does not show it yet"):
-            await fetch(resources, under_way, data)
+            await fetch(resources, github, data)
     assert len(await rows(resources, "SELECT 1 FROM outbox")) == 1  # still owed: nobody hears of its end again
 
 
-async def test_what_is_not_bound_is_not_fetched(resources: Resources) -> None:
-    at_hand = AtHand()
+async def test_what_is_not_bound_is_not_fetched(resources: Resources, fake: FakeGitHub, github: GitHub) -> None:
     for data in (wanted(repo="other"), wanted(installation=1)):
         with pytest.raises(InvalidJobError, match="no bound installation"):
-            await fetch(resources, at_hand, data)
+            await fetch(resources, github, data)
     await rows(resources, "UPDATE github_repositories SET project_id = NULL RETURNING 1")
     with pytest.raises(InvalidJobError, match="choose one"):
-        await fetch(resources, at_hand)
-    assert at_hand.asked == []
+        await fetch(resources, github)
+    assert fake.asked == []
 
 
-async def test_a_repository_that_was_renamed_meanwhile_is_found_by_its_id(resources: Resources) -> None:
-    at_hand = AtHand(artifacts_told={"junit": JUNIT})
+async def test_a_repository_that_was_renamed_meanwhile_is_found_by_its_id(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
     by_id = wanted(repositoryId=REPOSITORY)
-    await fetch(resources, at_hand, by_id)
+    await fetch(resources, github, by_id)
+    shop.full_name = "acme/store"
     await rows(resources, "UPDATE github_repositories SET full_name = 'acme/store' RETURNING 1")
-    at_hand.names.clear()
-    told = await fetch(resources, at_hand, by_id)
-    assert (told["state"], at_hand.names) == ("stored", {"acme/store"})
+    assert (await fetch(resources, github, by_id))["state"] == "stored"
     assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]  # what was fetched before is the same
     async with resources.database.transaction() as connection:
         await mark_failed(connection, by_id)
     assert await rows(resources, "SELECT state FROM github_runs") == [("failed",)]
     with pytest.raises(InvalidJobError, match="no bound installation"):  # the name alone is nobody's any more
-        await fetch(resources, at_hand)
+        await fetch(resources, github)
     with pytest.raises(InvalidJobError, match="no bound installation"):  # nor does an id reach another's repository
-        await fetch(resources, at_hand, wanted(installation=1, repositoryId=REPOSITORY))
+        await fetch(resources, github, wanted(installation=1, repositoryId=REPOSITORY))
 
 
-async def test_a_run_that_names_no_attempt_is_marked_at_its_latest(resources: Resources) -> None:
+async def test_a_run_that_names_no_attempt_is_marked_at_its_latest(
+    resources: Resources, shop: Repository, github: GitHub
+) -> None:
     for attempt in (1, 2):
-        await fetch(resources, AtHand(a_run(1000, attempt=attempt)), wanted(attempt))
+        shop.runs[1000]["run_attempt"] = attempt
+        await fetch(resources, github, wanted(attempt))
     data = wanted().model_copy(update={"run_attempt": None})
     async with resources.database.transaction() as connection:
         await mark_failed(connection, data)

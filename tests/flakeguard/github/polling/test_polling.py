@@ -1,23 +1,26 @@
 """Polling finds what no webhook told of, each run once, and leaves GitHub alone when it is told to."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.github import faults
+from tests.github.fake import FakeGitHub, Repository
 
+from flakeguard.github.api import GitHub
 from flakeguard.github.polling.pace import FIRST_LOOK, LONGEST_WAIT, created_since, next_cursor, wait_after
 from flakeguard.github.polling.polling import Pace, discover, poll_repository
 from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.repository import note_run, set_run_state
-from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import PollRepositoryJobData
 from flakeguard.worker.outbox import settle
 from fluxbase.resources import Resources
 
 from ...conftest import Tenant
-from ..conftest import INSTALLATION, REPOSITORY
-from ..github_at_hand import STARTED, AtHand, a_run
+from ..conftest import INSTALLATION, REPOSITORY, another_client
 
+RUNS = "GET .*/actions/runs$"
+STARTED = datetime(2026, 11, 25, 10, tzinfo=UTC)
 PACE = Pace(timedelta(minutes=5), 2)
 NOW = STARTED + timedelta(minutes=30)
 
@@ -48,24 +51,31 @@ async def rows(resources: Resources, query: str) -> list[tuple]:
         return [tuple(row) for row in await connection.fetch(query)]
 
 
-async def poll(resources: Resources, at_hand: AtHand, now: datetime = NOW) -> dict:
+@pytest.fixture
+def shop(fake: FakeGitHub) -> Repository:
+    return fake.add_repository("acme/shop0", REPOSITORY, INSTALLATION)
+
+
+async def poll(resources: Resources, github: GitHub, now: datetime = NOW) -> dict:
     data = PollRepositoryJobData(repository_id=REPOSITORY)
     return dict(await poll_repository(
-        resources.database, lambda _installation: at_hand, data, job_id=f"poll-{REPOSITORY}", pace=PACE,
+        resources.database, github.installation, data, job_id=f"poll-{REPOSITORY}", pace=PACE,
         now=lambda: now, random=lambda: 0.0,
     ))  # fmt: skip
 
 
-async def test_each_completed_run_is_owed_once(resources: Resources) -> None:
-    listed = [
-        a_run(5, status="in_progress", conclusion=None), a_run(4), a_run(3, conclusion="skipped"), a_run(2), a_run(1),
-    ]  # fmt: skip
-    at_hand = AtHand(listed=listed)
-    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 5, "runsOwed": 3}
-    at_hand.etag = '"two"'
-    at_hand.listed = [a_run(5), a_run(1, attempt=2), *listed[1:]]
-    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 6, "runsOwed": 2}
-    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 0, "runsOwed": 0}  # 304
+async def test_each_completed_run_is_owed_once(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_run(shop, 5, status="in_progress", conclusion=None)
+    fake.add_run(shop, 3, conclusion="skipped")
+    for number in (1, 2, 4):
+        fake.add_run(shop, number)
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 4, "runsOwed": 3}
+    fake.add_run(shop, 5)
+    fake.add_run(shop, 1, run_attempt=2)
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 5, "runsOwed": 2}
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 0, "runsOwed": 0}  # 304
     owed = await rows(
         resources,
         "SELECT data -> 'workflowRunId', data -> 'runAttempt' FROM outbox WHERE queue = 'runs:ingest' ORDER BY 1, 2",
@@ -74,18 +84,22 @@ async def test_each_completed_run_is_owed_once(resources: Resources) -> None:
     assert sorted(await rows(resources, "SELECT workflow_run_id FROM github_runs WHERE state = 'empty'")) == [(3,)]
 
 
-async def test_attempts_before_the_latest_are_owed_too_unless_they_are_known(resources: Resources) -> None:
-    at_hand = AtHand(listed=[a_run(1, attempt=3)])
-    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 1, "runsOwed": 3}
-    at_hand.etag, at_hand.listed = '"two"', [a_run(1, attempt=4)]
-    assert await poll(resources, at_hand) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
+async def test_attempts_before_the_latest_are_owed_too_unless_they_are_known(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_run(shop, 1, run_attempt=3)
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 3}
+    fake.add_run(shop, 1, run_attempt=4)
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
     owed = await rows(
         resources, "SELECT (data ->> 'runAttempt')::int FROM outbox WHERE queue = 'runs:ingest' ORDER BY 1"
     )
     assert owed == [(1,), (2,), (3,), (4,)]
 
 
-async def test_a_webhook_and_a_look_at_once_owe_a_run_once(resources: Resources) -> None:
+async def test_a_webhook_and_a_look_at_once_owe_a_run_once(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
     async def webhook(number: int) -> int:
         told = Run(number, 1, "a" * 40, "topic", "push", (), "CI", 7, None, "completed", "failure", STARTED)
         async with resources.database.transaction() as connection:
@@ -94,21 +108,27 @@ async def test_a_webhook_and_a_look_at_once_owe_a_run_once(resources: Resources)
             await set_run_state(connection, REPOSITORY, told, "owed")
             return int(first)
 
-    at_hand = AtHand(listed=[a_run(number) for number in range(20, 0, -1)])
-    looked, *told = await asyncio.gather(poll(resources, at_hand), *(webhook(number) for number in range(1, 21)))
+    async def webhooks_once_it_is_listed() -> list[int]:
+        while not fake.asked_for(RUNS):  # noqa: ASYNC110 -- GitHub's answer is on its way then
+            await asyncio.sleep(0.001)
+        return await asyncio.gather(*(webhook(number) for number in range(1, 21)))
+
+    for number in range(1, 21):
+        fake.add_run(shop, number)
+    looked, told = await asyncio.gather(poll(resources, github), webhooks_once_it_is_listed())
     assert looked["runsOwed"] + sum(told) == 20
     assert await rows(resources, "SELECT count(*), count(*) FILTER (WHERE state = 'owed') FROM github_runs") == [
         (20, 20)
     ]
 
 
-async def test_as_many_looks_as_wanted_are_under_way(resources: Resources) -> None:
+async def test_as_many_looks_as_wanted_are_under_way(resources: Resources, shop: Repository, github: GitHub) -> None:
     async def find(now: datetime = NOW) -> int:
         return await discover(resources.database, job_id=None, pace=PACE, now=now)
 
     assert await find() == 2
     assert await find() == 0
-    await poll(resources, AtHand())  # whoever is done makes room for the next
+    await poll(resources, github)  # whoever is done makes room for the next
     assert await rows(resources, "SELECT job_id FROM outbox ORDER BY id") == [
         (f"poll-{REPOSITORY + 1}",), (f"poll-{REPOSITORY + 2}",),
     ]  # fmt: skip
@@ -120,21 +140,26 @@ async def test_as_many_looks_as_wanted_are_under_way(resources: Resources) -> No
     assert await find(NOW + timedelta(minutes=5)) == 2
 
 
-async def test_a_repository_that_cannot_be_listed_rests_longer_each_time(resources: Resources) -> None:
+async def test_a_repository_that_cannot_be_listed_rests_longer_each_time(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.faults.on(RUNS, faults.broken(502), times=3)
     waits = []
     for _ in range(3):
-        told = await poll(resources, AtHand(fails={"runs": [RetryLater(message="GitHub is away")]}))
+        told = await poll(resources, github)
         waits.append(datetime.fromisoformat(told["until"]) - NOW)
     assert waits == [timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=40)]
-    await poll(resources, AtHand())
+    await poll(resources, github)
     assert await rows(
         resources, f"SELECT poll_failures, poll_after FROM github_repositories WHERE id = {REPOSITORY}"
     ) == [(0, None)]
 
 
-async def test_a_rate_limit_lets_the_whole_installation_rest(resources: Resources) -> None:
-    limited = RetryLater(3600, counts=False, message="rate limit")
-    await poll(resources, AtHand(fails={"runs": [limited]}))
+async def test_a_rate_limit_lets_the_whole_installation_rest(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.faults.on(RUNS, faults.too_many(3600))
+    await poll(resources, github)
     assert await discover(resources.database, job_id=None, pace=PACE, now=NOW + timedelta(minutes=59)) == 0
     assert await discover(resources.database, job_id=None, pace=PACE, now=NOW + timedelta(minutes=61)) == 2
 
@@ -148,12 +173,17 @@ def test_cursors_overlap_and_never_go_back() -> None:
     assert wait_after(99, timedelta(minutes=5), 0.0) == LONGEST_WAIT
 
 
-async def test_a_rate_limit_is_no_failure_of_the_repository(resources: Resources) -> None:
-    await poll(resources, AtHand(fails={"runs": [RetryLater(message="away")]}))
-    for _ in range(3):
-        await poll(resources, AtHand(fails={"runs": [RetryLater(600, counts=False, message="rate limit")]}))
+async def test_a_rate_limit_is_no_failure_of_the_repository(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.faults.on(RUNS, faults.broken(503))
+    fake.faults.on(RUNS, faults.too_many(600))
+    for _ in range(4):
+        await poll(resources, github)
     assert await rows(resources, f"SELECT poll_failures FROM github_repositories WHERE id = {REPOSITORY}") == [(1,)]
-    told = await poll(resources, AtHand(fails={"runs": [RetryLater(message="away")]}))
+    fake.faults.on(RUNS, faults.broken(503))
+    async with another_client(fake) as unlimited:
+        told = await poll(resources, unlimited)
     assert datetime.fromisoformat(told["until"]) - NOW == timedelta(minutes=20)
 
 
