@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import Scope
 
@@ -45,8 +45,7 @@ def key_prefix(value: str) -> str | None:
     return found.group(1) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a request carries, none of it verified.
 
     Attributes:

@@ -79,8 +79,8 @@ class Surround:
     def _complete(self, scope: Scope, message: Message) -> list[tuple[bytes, bytes]]:
         headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
         present = {name.lower() for name, _ in headers}
+        headers += [pair for pair in self.security.of(scope, headers) if pair[0] not in present]
         headers += context_headers(scope)
-        headers += [pair for pair in self.security.of(scope) if pair[0] not in present]
         return headers
 
     async def _guarded(self, app: ASGIApp, scope: Scope, receive: Receive, tell: Send, answer: _Answer) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -39,8 +40,7 @@ _MOST_LEASES = 20_000
 _LARGEST_BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a request may pass, and what its client is told.
 
     Attributes:

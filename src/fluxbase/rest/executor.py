@@ -1,7 +1,7 @@
 """Run a compiled statement as the caller, and hand its JSON on as bytes."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 import asyncpg
 from fastapi import FastAPI
@@ -13,8 +13,7 @@ from fluxbase.rest.problems import refusal_of
 from fluxbase.rest.sharing import Sharing
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a statement answered.
 
     Attributes:

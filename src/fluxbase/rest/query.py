@@ -1,10 +1,12 @@
 """The abstract query: what a request asks of a table or function, whatever dialect it was written in. Pure data.
 
-Names in it are still the client's words; only the compiler, which has the catalog, knows whether they exist.
+Names in it are still the client's words; only the compiler, which has the catalog, knows whether they exist. Named
+tuples, since a request makes some twenty of these, in half the time that frozen dataclasses take.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Operator(StrEnum):
@@ -37,8 +39,7 @@ class Operator(StrEnum):
 FULL_TEXT = frozenset((Operator.FTS, Operator.PLAIN_FTS, Operator.PHRASE_FTS, Operator.WEB_FTS))
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """A column, or a place inside its JSON: `data->items->0->>name`.
 
     Attributes:
@@ -52,8 +53,7 @@ class Path:
     as_text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One thing to return: a path, perhaps cast, under a name."""
 
     path: Path
@@ -65,12 +65,13 @@ class Field:
         """The key in the result: the alias, else the last key of the path, else the column."""
         if self.alias is not None:
             return self.alias
+        if not self.path.steps:
+            return self.path.column
         keys = [step for step in self.path.steps if isinstance(step, str)]
         return keys[-1] if keys else self.path.column
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One comparison. `value` is a list for `in`; `language` is the full-text configuration."""
 
     path: Path
@@ -80,8 +81,7 @@ class Condition:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Conditions of which all, or any, must hold."""
 
     members: tuple["Condition | Group", ...] = ()
@@ -92,8 +92,10 @@ class Group:
         return bool(self.members)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+NO_CONDITION = Group()
+
+
+class Order(NamedTuple):
     """One key to sort by; `nulls_first` None is PostgreSQL's default (last, or first when descending)."""
 
     path: Path
@@ -101,16 +103,17 @@ class Order:
     nulls_first: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What to return of each row: fields (none: all columns), and related rows as embedded arrays or objects."""
 
     fields: tuple[Field, ...] = ()
     embeds: tuple["Embed", ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Embed:
+ALL_COLUMNS = Selection()
+
+
+class Embed(NamedTuple):
     """Related rows inside a row, by the foreign key between the two tables.
 
     Attributes:
@@ -130,8 +133,8 @@ class Embed:
 class Read:
     """Rows of a table."""
 
-    selection: Selection = field(default_factory=Selection)
-    where: Group = field(default_factory=Group)
+    selection: Selection = ALL_COLUMNS
+    where: Group = NO_CONDITION
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
@@ -145,8 +148,7 @@ class Conflict(StrEnum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(NamedTuple):
     """New rows from a JSON text: an object, or an array of objects.
 
     Attributes:
@@ -166,31 +168,28 @@ class Insert:
     conflict_columns: tuple[str, ...] = ()
     whole_row: bool = False
     returning: bool = True
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = ALL_COLUMNS
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """New values, from a JSON object, for the rows that `where` names."""
 
     body: str
     columns: tuple[str, ...]
     where: Group
     returning: bool = True
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = ALL_COLUMNS
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """The rows that `where` names, gone."""
 
     where: Group
     returning: bool = True
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = ALL_COLUMNS
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A function, with arguments by name from a JSON object."""
 
     arguments: frozenset[str] = frozenset()

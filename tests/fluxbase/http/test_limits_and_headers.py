@@ -5,6 +5,7 @@ import json
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import HTMLResponse
 
 from fluxbase.monitoring import configure_logging
 
@@ -26,6 +27,7 @@ def app(settings):
     for path in ("/echo", "/upload", "/upload/small"):
         app.add_api_route(path, size, methods=["POST"])
     app.add_api_route("/api/v1/orgs", typed, methods=["POST"])
+    app.add_api_route("/page", lambda: HTMLResponse("<p>A page"), methods=["GET"])
     return app
 
 
@@ -64,15 +66,23 @@ async def test_a_length_that_is_no_number_is_refused(app):
 
 async def test_pages_may_do_nothing_but_their_own(app):
     async with client_for(app) as client:
-        headers = (await client.get("/health/live")).headers
+        found = (await client.get("/page")).headers
+    policy = found["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert found["x-content-type-options"] == "nosniff"
+    assert found["referrer-policy"] == "same-origin"
+    assert "strict-transport-security" not in found
+
+
+async def test_data_opened_as_a_page_may_do_nothing_at_all(app):
+    async with client_for(app) as client:
+        data = (await client.get("/health/live")).headers
         missing = (await client.get("/nowhere")).headers
-    for found in (headers, missing):
-        policy = found["content-security-policy"]
-        assert "default-src 'self'" in policy
-        assert "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy
+    for found in (data, missing):
+        assert found["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert found["x-content-type-options"] == "nosniff"
-        assert found["referrer-policy"] == "same-origin"
         assert "strict-transport-security" not in found
 
 
