@@ -31,7 +31,7 @@ async def test_runs_since_a_time_and_one_of_them(fake: FakeGitHub, installation:
     fake.add_run(repository, RUN, pull_requests=[{"number": 12}])
     since = datetime(2026, 11, 25, tzinfo=UTC)
     fake.add_run(repository, RUN + 1, status="in_progress", conclusion=None)
-    (page,) = [page async for page in installation.runs("acme", "shop", since, None)]
+    (page,) = [page async for page in installation.runs("acme", "shop", since)]
     (run,) = page.runs
     assert run == await installation.run("acme", "shop", RUN)
     assert (run.id, run.attempt, run.pr_numbers, run.conclusion, run.branch) == (RUN, 1, (12,), "failure", "main")
@@ -42,12 +42,19 @@ async def test_a_list_that_is_still_the_same_is_not_sent_again(fake, installatio
     since = datetime(2026, 11, 25, tzinfo=UTC)
     for number in range(150):
         fake.add_run(repository, RUN + number)
-    first, second = [page async for page in installation.runs("acme", "shop", since, None)]
+    first, second = [page async for page in installation.runs("acme", "shop", since)]
     assert [len(first.runs), len(second.runs)] == [100, 50]
-    (same,) = [page async for page in installation.runs("acme", "shop", since, first.etag)]
-    assert (same.not_modified, same.etag, same.runs) == (True, first.etag, ())
+    etags = [first.etag, second.etag]
+    fake.limit(repository.installation_id, 100)
+    same = [page async for page in installation.runs("acme", "shop", since, etags)]
+    assert [(page.not_modified, page.etag, page.runs) for page in same] == [(True, etag, ()) for etag in etags]
+    assert fake.budgets[repository.installation_id].remaining == 100
+    fake.add_run(repository, RUN, run_attempt=2)  # on the second page: GitHub lists a rerun where its run was
+    unlike = [page async for page in installation.runs("acme", "shop", since, etags)]
+    assert [(page.not_modified, len(page.runs)) for page in unlike] == [(True, 0), (False, 50)]
+    assert fake.budgets[repository.installation_id].remaining == 99
     fake.add_run(repository, RUN + 150)
-    newer = [page async for page in installation.runs("acme", "shop", since, first.etag)]
+    newer = [page async for page in installation.runs("acme", "shop", since, etags)]
     assert [len(page.runs) for page in newer] == [100, 51]
 
 

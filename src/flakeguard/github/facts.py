@@ -109,7 +109,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """Runs of a repository, newest first; `not_modified` when the list is the one that `etag` was given with."""
+    """A page of a repository's runs, newest first; `not_modified` when it is the one that `etag` was given with."""
 
     runs: Sequence[WorkflowRun]
     etag: str | None = None

@@ -56,18 +56,22 @@ class Installation:
         path = {"owner": owner, "repo": repo, "run_id": run_id, "attempt_number": attempt}
         return run_of(json_of(await self.call(endpoint, path), endpoint)).run_started_at
 
-    async def runs(self, owner: str, repo: str, created_since: datetime, etag: str | None) -> AsyncIterator[RunPage]:
+    async def runs(
+        self, owner: str, repo: str, created_since: datetime, etags: Sequence[str] = ()
+    ) -> AsyncIterator[RunPage]:
         """Completed runs that were created since, newest first, page by page. GitHub shows the newest 1,000.
 
-        With the `etag` of an earlier answer GitHub says whether the first page is still the same, at no cost of the
-        rate limit; then there is no other page.
+        With the `etags` of the pages of an earlier look GitHub says of each whether it is still the same, at no cost of
+        the rate limit: the first may be while a later one is not, where an older run was begun again.
         """
         endpoint = f"GET {_REPO}/actions/runs"
         query = {"status": "completed", "created": f">={created_since.strftime('%Y-%m-%dT%H:%M:%SZ')}"}
-        async for answer in self.pages(endpoint, {"owner": owner, "repo": repo}, query, etag):
+        number = 0
+        async for answer in self.pages(endpoint, {"owner": owner, "repo": repo}, query, etags):
+            number += 1
             if answer.status_code == _NOT_MODIFIED:
-                yield RunPage((), etag, not_modified=True)
-                return
+                yield RunPage((), etags[number - 1], not_modified=True)
+                continue
             found = [run_of(told) for told in entries_of(answer, endpoint, "workflow_runs")]
             yield RunPage(found, answer.headers.get("etag"))
 
@@ -144,14 +148,22 @@ class Installation:
         endpoint: str,
         path: Mapping[str, object],
         query: Mapping[str, str | int] | None = None,
-        etag: str | None = None,
+        etags: Sequence[str] = (),
     ) -> AsyncIterator[httpx.Response]:
-        """Answers of a list, as GitHub's links lead from one to the next; `etag` is of the first one."""
-        wanted: Mapping[str, str | int] | None = {**(query or {}), "per_page": A_PAGE}
-        for _ in range(MOST_PAGES):
-            answer = await self.call(endpoint, path, query=wanted, etag=etag)
+        """Answers of a list, as GitHub's links lead from one to the next; `etags` are those of its pages, or "".
+
+        A page that is not modified (304) is said to be so without a link: it leads where it led before, which is where
+        the next of the `etags` was given.
+        """
+        first = {**(query or {}), "per_page": A_PAGE}
+        wanted: Mapping[str, str | int] | None = first
+        for number in range(MOST_PAGES):
+            answer = await self.call(endpoint, path, query=wanted, etag=_at(etags, number))
             yield answer
-            wanted, etag = next_page(answer), None
+            if answer.status_code != _NOT_MODIFIED:
+                wanted = next_page(answer)
+            else:
+                wanted = {**first, "page": number + 2} if number + 1 < len(etags) else None
             if wanted is None:
                 return
 
@@ -166,3 +178,7 @@ class Installation:
         async for answer in self.pages(endpoint, path, query):
             for one in entries_of(answer, endpoint, key):
                 yield one
+
+
+def _at(etags: Sequence[str], number: int) -> str | None:
+    return etags[number] or None if number < len(etags) else None

@@ -33,6 +33,6 @@ class Source(Protocol):
         """The jobs of an attempt."""
         ...
 
-    def runs(self, owner: str, repo: str, created_since: datetime, etag: str | None) -> AsyncIterator[RunPage]:
-        """Runs created since then, page by page."""
+    def runs(self, owner: str, repo: str, created_since: datetime, etags: Sequence[str]) -> AsyncIterator[RunPage]:
+        """Runs created since then, page by page; `etags` are those of the pages of an earlier look, in their order."""
         ...

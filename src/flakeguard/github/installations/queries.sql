@@ -36,7 +36,7 @@ ON CONFLICT (id) DO UPDATE SET
     chosen_in = CASE WHEN old.installation_id = excluded.installation_id THEN old.chosen_in END,
     chosen_project_id = CASE WHEN old.installation_id = excluded.installation_id THEN old.chosen_project_id END,
     removed_at = CASE WHEN old.installation_id = excluded.installation_id AND NOT $6 THEN old.removed_at END,
-    etag = CASE WHEN old.installation_id = excluded.installation_id THEN old.etag END,
+    etags = CASE WHEN old.installation_id = excluded.installation_id THEN old.etags ELSE '{}' END,
     poll_failures = CASE WHEN old.installation_id = excluded.installation_id THEN old.poll_failures ELSE 0 END,
     poll_after = CASE WHEN old.installation_id = excluded.installation_id THEN old.poll_after END,
     updated_at = now()

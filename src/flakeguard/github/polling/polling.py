@@ -28,6 +28,8 @@ from fluxbase.db import Connection, Database, load
 logger = structlog.get_logger(__name__)
 _SQL = load(__package__)
 
+_MOST_ETAGS = 10
+"""GitHub shows the newest 1,000 runs, by the hundred."""
 _KNOWN = ("id", "installation_id", "full_name", "default_branch", "private", "project_id", "removed_at")
 
 
@@ -109,19 +111,16 @@ async def _look(
     known = KnownRepository(**{name: row[name] for name in _KNOWN})
     owner, _, repo = known.full_name.partition("/")
     since = created_since(row["poll_cursor"], now())
-    created, owed, etag = list[datetime](), 0, row["etag"]
-    pages = source_of(known.installation_id).runs(owner, repo, since, row["etag"])
-    first = True
-    async for page in pages:
-        if first:
-            etag, first = page.etag or (etag if page.not_modified else None), False
+    created, owed, etags = list[datetime](), 0, list[str]()
+    async for page in source_of(known.installation_id).runs(owner, repo, since, row["etags"]):
+        etags.append(page.etag or "")
         created += [run.created_at for run in page.runs]
         async with database.transaction() as connection:
             for run in sorted(page.runs, key=lambda run: (run.id, run.attempt)):
                 owed += await _hear_of(connection, known, run, data.correlation_id or job_id)
     async with database.transaction() as connection:
         cursor = next_cursor(row["poll_cursor"], created, now())
-        await connection.execute(_SQL["polled"], known.id, cursor, etag, now())
+        await connection.execute(_SQL["polled"], known.id, cursor, etags[:_MOST_ETAGS], now())
         await settle(connection, job_id)
         await _top_up(connection, pace, now())
     return len(created), owed

@@ -12,13 +12,13 @@ LIMIT $3
 
 -- name: repository
 SELECT r.id, r.installation_id, r.full_name, r.default_branch, r.private, r.project_id, r.removed_at,
-       r.poll_cursor, r.poll_failures, r.etag
+       r.poll_cursor, r.poll_failures, r.etags
 FROM github_repositories r JOIN github_installations i ON i.id = r.installation_id
 WHERE r.id = $1 AND r.project_id IS NOT NULL AND r.removed_at IS NULL
   AND i.organization_id IS NOT NULL AND i.suspended_at IS NULL AND i.deleted_at IS NULL
 
 -- name: polled
-UPDATE github_repositories SET poll_cursor = coalesce($2, poll_cursor), etag = $3, polled_at = $4, poll_after = NULL,
+UPDATE github_repositories SET poll_cursor = coalesce($2, poll_cursor), etags = $3, polled_at = $4, poll_after = NULL,
     poll_failures = 0
 WHERE id = $1
 

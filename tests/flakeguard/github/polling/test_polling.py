@@ -7,7 +7,7 @@ import pytest
 from tests.github import faults
 from tests.github.fake import FakeGitHub, Repository
 
-from flakeguard.github.api import GitHub
+from flakeguard.github.api import GitHub, installation
 from flakeguard.github.polling.pace import FIRST_LOOK, LONGEST_WAIT, created_since, next_cursor, wait_after
 from flakeguard.github.polling.polling import Pace, discover, poll_repository
 from flakeguard.github.webhooks.notices import Run
@@ -82,6 +82,19 @@ async def test_each_completed_run_is_owed_once(
     )
     assert owed == [(1, 1), (1, 2), (2, 1), (4, 1), (5, 1)]
     assert sorted(await rows(resources, "SELECT workflow_run_id FROM github_runs WHERE state = 'empty'")) == [(3,)]
+
+
+async def test_a_rerun_behind_a_page_that_is_still_the_same_is_seen(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "A_PAGE", 2)
+    for number in (1, 2, 3):
+        fake.add_run(shop, number)
+    assert (await poll(resources, github))["runsOwed"] == 3
+    await poll(resources, github)  # from the newest on, which is another address
+    fake.add_run(shop, 1, run_attempt=2)
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
+    assert all("if-none-match" in asked.headers for asked in fake.asked_for(RUNS)[-2:])
 
 
 async def test_attempts_before_the_latest_are_owed_too_unless_they_are_known(
