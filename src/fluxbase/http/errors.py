@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from http import HTTPStatus
 
+import asyncpg
 import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -84,6 +85,8 @@ def plain_page(_request: Request, problem: Problem) -> Response:
 def _log(problem: Problem, error: Exception) -> None:
     if problem.unexpected:
         logger.error("request failed", error=type(error).__name__, exc_info=error)
+    elif isinstance(error, asyncpg.DiskFullError):
+        logger.error("no space left on device", server="postgresql", error=str(error))
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         crowded = getattr(error, "sqlstate", None) == _TOO_MANY_CONNECTIONS
         logger.warning(

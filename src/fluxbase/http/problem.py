@@ -53,6 +53,11 @@ _SQLSTATES: Mapping[str, tuple[int, str, str]] = {
     "40": (503, "service_unavailable", "Two changes collided; try again."),
     "55P03": (503, "service_unavailable", "The data are locked for the moment; try again."),
     "08": (503, "service_unavailable", "The database cannot be reached; try again shortly."),
+    "53100": (
+        507,
+        "insufficient_storage",
+        "The database's disk is full. Nothing was changed; what is stored is unharmed.",
+    ),
     "53": (503, "service_unavailable", "The database is overloaded; try again shortly."),
     "57": (503, "service_unavailable", "The database cannot answer now; try again shortly."),
 }
@@ -179,6 +184,8 @@ def _from_sqlstate(state: str, request_id: str) -> Problem:
         return _unavailable(
             *known, request_id, RETRY_AFTER_COLLISION_SECONDS if collision else RETRY_AFTER_OUTAGE_SECONDS
         )
+    if known[0] == HTTPStatus.INSUFFICIENT_STORAGE:
+        return _unavailable(*known, request_id, RETRY_AFTER_FULL_DISK_SECONDS)
     return Problem(*known, request_id)
 
 

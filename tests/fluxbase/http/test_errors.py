@@ -41,6 +41,7 @@ PROBLEMS = [
     (asyncpg.LockNotAvailableError("x"), 503, "service_unavailable"),
     (asyncpg.QueryCanceledError("x"), 503, "service_unavailable"),
     (asyncpg.TooManyConnectionsError("x"), 503, "service_unavailable"),
+    (asyncpg.DiskFullError("x"), 507, "insufficient_storage"),
     (asyncpg.AdminShutdownError("x"), 503, "service_unavailable"),
     (asyncpg.CannotConnectNowError("x"), 503, "service_unavailable"),
     (asyncpg.ConnectionDoesNotExistError("x"), 503, "service_unavailable"),
@@ -64,7 +65,7 @@ def test_every_kind_of_error_has_its_status(error, status, code):
     assert (problem.status, problem.code) == (status, code)
     assert problem.unexpected == (status == 500)
     assert "secret" not in problem.message
-    assert ("Retry-After" in problem.headers) == (status in (429, 503))
+    assert ("Retry-After" in problem.headers) == (status in (429, 503, 507))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from .conftest import User
@@ -91,6 +92,18 @@ async def test_slow_statements_are_cancelled(alice: User, app: FastAPI, owner: O
     running += " AND pid <> pg_backend_pid() AND datname = current_database()"
     assert await owner.fetchval(running) == 0, "it does not run on"
     assert (await alice.client.get(f"{RPC}/my_titles")).status_code == 200
+
+
+async def test_a_full_disk_of_postgresqls_is_507_and_has_the_runbooks_line(alice: User, owner) -> None:
+    await owner.execute(
+        "CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"
+    )
+    with structlog.testing.capture_logs() as lines:
+        answer = await alice.client.post(f"{RPC}/fill", json={})
+    assert (answer.status_code, answer.json()["error"]) == (507, "insufficient_storage")
+    assert int(answer.headers["retry-after"]) > 0
+    assert ("error", "no space left on device") in {(line["log_level"], line["event"]) for line in lines}
 
 
 async def test_the_description_shows_what_the_role_may_reach(alice: User) -> None:

@@ -119,6 +119,9 @@ async def test_every_command(running, client, tmp_path, owner):
     stolen, other = await made("stolen"), await made("other")
     used = await client.get("/api/v1/monitoring/health", headers={"X-Service-Key": stolen["key"]})
     assert used.status_code in (200, 503)
+    await client.post("/api/v1/storage/buckets", headers=running.operator, json={"id": "reports"})
+    stored = await client.post("/api/v1/storage/reports/a.txt", headers=running.operator, files={"file": b"a" * 9})
+    assert stored.status_code == 201, stored.text
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "jq").write_text(JQ)
@@ -127,6 +130,7 @@ async def test_every_command(running, client, tmp_path, owner):
     printed: dict[str, str] = {}
     for command in commands():
         line = command.replace("http://localhost:8080", running.url).replace("/var/log/fluxbase", str(running.logs))
+        line = line.replace("/var/fluxbase/storage", str(running.logs.parent / "storage"))
         line = line.replace("{key-id}", stolen["id"]).replace("{other-id}", other["id"])
         line = line.replace("seconds=30", "seconds=0.5").replace("heap >", "heap?seconds=0.5 >")
         done = await asyncio.to_thread(_shell, line, tmp_path, environment)
@@ -137,6 +141,8 @@ async def test_every_command(running, client, tmp_path, owner):
         (found,) = [text for command, text in printed.items() if part in command]
         return found
 
+    assert "-m fluxbase serve" in answer("ps aux")
+    assert "/storage/reports" in answer("du -sh")
     assert "fluxbase_db_requests_total{" in answer("(http|db)_requests_total")
     assert "fluxbase_db_query_duration_seconds_bucket" in answer("duration.*bucket")
     assert "fluxbase_realtime_connections" in answer("fluxbase_realtime'")
