@@ -13,6 +13,7 @@ from flakeguard.github.webhooks import routes as webhooks
 from flakeguard.ingestion.routes import router as ingestion_router
 from flakeguard.projects.accounts import HOOKS
 from flakeguard.projects.routes import router as projects_router
+from flakeguard.quarantine.routes import router as quarantine_router
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase import http, web
 from fluxbase.app import body_limits, include_backend, running_backend
@@ -56,6 +57,7 @@ def create_app(settings: FlakeGuardSettings, addresses: Addresses) -> http.Appli
         projects_router,
         ingestion_router,
         analysis_router,
+        quarantine_router,
         webhooks.router,
         monitoring_router(),
         dashboard_router,

@@ -127,6 +127,26 @@ GITHUB = """
 """
 
 
+# A decision of each state, about tests with long names, for long reasons, and about one that is broken.
+QUARANTINE = """
+    INSERT INTO quarantine_decisions (project_id, test_case_id, state, score, confidence, rationale, until, proposed_at,
+                                      decided_at, decider, ended_at, end_reason)
+    SELECT {project}, c.id, d.state, 0.42, 0.97, d.why, now() + interval '12 days',
+           CASE WHEN d.state <> 'RESOLVED' THEN now() - interval '3 days' END,
+           CASE WHEN d.state NOT IN ('PROPOSED', 'EXPIRED') THEN now() - interval '2 days' END,
+           CASE WHEN d.state NOT IN ('PROPOSED', 'EXPIRED') THEN '@grace-of-a-long-login' END,
+           CASE WHEN d.state NOT IN ('PROPOSED', 'ACTIVE') THEN now() - interval '1 day' END,
+           CASE WHEN d.state NOT IN ('PROPOSED', 'ACTIVE') THEN 'Its time was over.' END
+    FROM (VALUES ('never_oversells[8 workers]', 'EXPIRED', 'Proven flaky: 3 of 9 runs failed within 7 days.'),
+                 ('never_oversells[8 workers]', 'PROPOSED', 'Proven flaky: 4 of 20 runs failed within 7 days.'),
+                 ('retries_declined_card', 'ACTIVE', 'https://tracker.example/' || repeat('very-long-address', 12)),
+                 ('weight_limits', 'ACTIVE', 'The sandbox of the carrier is away'),
+                 ('signs_in', 'DISMISSED', 'Proven flaky: 2 of 9 runs failed within 7 days.'),
+                 ('domestic', 'RESOLVED', 'SHOP-12')) d (name, state, why)
+    JOIN test_cases c ON c.project_id = {project} AND c.name = 'test_' || d.name
+"""
+
+
 async def _populate(app: Any, url: str, resources: Resources) -> Site:
     class Request:
         """As much of a request as the accounts need."""
@@ -142,6 +162,7 @@ async def _populate(app: Any, url: str, resources: Resources) -> Site:
     seeded = await seeding.seed_project(resources.database, project.id, seeding.fixed_now(), days=5, runs_a_day=4)
     async with resources.database.transaction() as connection:
         await connection.execute(GITHUB.format(organization=organization.id, project=project.id))
+        await connection.execute(QUARANTINE.format(project=project.id))
     return Site(url, resources, signed_in.user, signed_in.token, token, project.id, seeded)
 
 

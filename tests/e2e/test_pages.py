@@ -11,7 +11,7 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 
 PAGES = (
     "", "?q=nothing+is+called+so", "/runs", "/runs/{run}", "/runs/{outage}", "/flakes/{flaky}",
-    "/flakes/{broken}", "/uploads", "/setup", "/settings", "/settings/keys",
+    "/flakes/{broken}", "/quarantine", "/uploads", "/setup", "/settings", "/settings/keys",
 )  # fmt: skip
 ELSEWHERE = (
     "/?all", "/account", "/orgs/new", "/orgs/acme", "/orgs/acme/members", "/orgs/acme/audit", "/orgs/acme/settings",
@@ -28,7 +28,11 @@ def addresses(site) -> list[str]:
         "broken": tests["weight_limits"],
     }
     empty = f"{site.url}/projects/{site.project_id + 1}"
-    return [site.base + path.format(**names) for path in PAGES] + [site.url + path for path in ELSEWHERE] + [empty]
+    return (
+        [site.base + path.format(**names) for path in PAGES]
+        + [site.url + path for path in ELSEWHERE]
+        + [empty, f"{empty}/quarantine"]
+    )
 
 
 async def violations(page: Page, *, contrast_only: bool = False) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flakeguard.analysis.explanation import FailureExplained, RunExplained
@@ -9,6 +10,7 @@ from flakeguard.analysis.model import Answer, AttemptRef, Evidence, EvidenceKind
 from flakeguard.analysis.wording import ANSWER_LABELS, counted
 from flakeguard.dashboard.model import FailureText, TestName
 from flakeguard.dashboard.texts import failure_text
+from flakeguard.quarantine.decisions import Latest, quarantined_until
 from flakeguard.reports.model import Outcome
 
 _CAUSE_LABELS = {"yours": "your change", "known_flake": "flake", "main_broken": "main is broken", "outage": "outage"}
@@ -68,6 +70,7 @@ class AnsweredFailure:
     text: FailureText | None
     proofs: tuple[Proof, ...]
     passed_in_the_end: bool
+    quarantined_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ class AnsweredRun:
     hidden: int
 
 
-def present(run: RunExplained) -> AnsweredRun:
-    """The answers of `run` in words."""
-    failures = tuple(_failure(failure) for failure in run.failures)
+def present(run: RunExplained, held: Mapping[int, Latest]) -> AnsweredRun:
+    """The answers of `run` in words; `held` are open decisions by test."""
+    failures = tuple(_failure(failure, held.get(failure.test_case_id)) for failure in run.failures)
     counts = tuple((answer, counted(answer, count), count) for answer in Answer if (count := run.count(answer)))
     return AnsweredRun(run.headline, _tone(run), counts, failures, max(0, run.failures_total - len(failures)))
 
@@ -124,7 +127,7 @@ def job_title(job: str | None) -> str:
     return " · ".join(part for part in (job or "").split("\x1f") if part)
 
 
-def _failure(failure: FailureExplained) -> AnsweredFailure:
+def _failure(failure: FailureExplained, held: Latest | None) -> AnsweredFailure:
     explanation = failure.explanation
     causes = _causes(explanation.odds)
     answer = explanation.answer
@@ -142,6 +145,7 @@ def _failure(failure: FailureExplained) -> AnsweredFailure:
         text=failure_text(failure.failure_type, failure.message, failure.details),
         proofs=tuple(_proof(piece) for piece in explanation.evidence),
         passed_in_the_end=failure.passed_in_the_end,
+        quarantined_until=quarantined_until(failure.verdict, held),
     )
 
 

@@ -9,6 +9,9 @@ from flakeguard.analysis.model import Verdict
 from flakeguard.dashboard import history, repository
 from flakeguard.dashboard.answers import job_title, present, stored_proofs
 from flakeguard.dashboard.listing import TREND_DAYS, Page, TestFilter
+from flakeguard.quarantine.decisions import FLAKES
+from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.quarantine.repository import decisions_of_test, open_of_tests
 from fluxbase.db import Connection
 from fluxbase.errors import NotFoundError
 
@@ -16,6 +19,7 @@ _HISTORY_RUNS = 100
 _SLOWEST = 10
 _FAILURE_GROUPS = 12
 _CHANGES = 20
+_DECISIONS = 20
 _CONTRADICTIONS = 3
 _PROOFS = 6
 _WEEK_DAYS = 7
@@ -52,7 +56,9 @@ async def overview(connection: Connection, project_id: int, wanted: TestFilter, 
     }
 
 
-async def run_detail(connection: Connection, project_id: int, run_id: int, config: AnalysisConfig) -> View:
+async def run_detail(
+    connection: Connection, project_id: int, run_id: int, config: AnalysisConfig, now: datetime
+) -> View:
     """The run page.
 
     Raises:
@@ -62,10 +68,11 @@ async def run_detail(connection: Connection, project_id: int, run_id: int, confi
     if run is None:
         raise NotFoundError("There is no such run in this project.")
     explained = await explain_run(connection, project_id, run_id, config=config)
+    held = await open_of_tests(connection, [failure.test_case_id for failure in explained.failures], now)
     siblings = await repository.runs_of_commit(connection, project_id, run.sha)
     return {
         "run": run,
-        "explained": present(explained),
+        "explained": present(explained, held),
         "siblings": [sibling for sibling in siblings if sibling.id != run.id],
         "slowest": await repository.slowest_tests(connection, project_id, run_id, _SLOWEST),
     }
@@ -93,5 +100,8 @@ async def test_detail(connection: Connection, project_id: int, test_case_id: int
         "proofs": stored_proofs(test.findings)[:_PROOFS],
         "durations": history.duration_points(runs),
         "failures": await repository.failure_groups(connection, project_id, test_case_id, _FAILURE_GROUPS),
+        "decisions": await decisions_of_test(connection, project_id, test_case_id, _DECISIONS),
+        "may_be_quarantined": test.verdict in FLAKES,
+        "policy": DEFAULT_POLICY,
         "changes": await repository.verdict_changes(connection, project_id, test_case_id, _CHANGES),
     }

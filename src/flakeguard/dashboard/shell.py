@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from flakeguard.dashboard import repository
 from flakeguard.dashboard.model import OrganizationPlace
-from flakeguard.projects.access import require_project
+from flakeguard.projects.access import Action, may, require_project
 from flakeguard.projects.model import Project, Role
 from fluxbase.auth import User
 from fluxbase.db import Connection, Database
@@ -35,6 +35,11 @@ class Shell:
         """Whether the user may change what they look at."""
         role = self.project.role if self.project else self.organization.role if self.organization else None
         return role in {Role.OWNER, Role.ADMIN}
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether the user may decide on quarantine in the project they look at."""
+        return self.project is not None and self.project.role is not None and may(self.project.role, Action.DECIDE)
 
     @property
     def live_url(self) -> str | None:

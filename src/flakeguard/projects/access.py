@@ -19,6 +19,8 @@ class Action(StrEnum):
 
     READ = "read"
     """See the organisation, its members, projects, results and audit trail."""
+    DECIDE = "decide"
+    """Decide on a test's quarantine."""
     ADMINISTER = "administer"
     """Change names, members, projects; see and change invites and API keys."""
     OWN = "own"
@@ -27,6 +29,7 @@ class Action(StrEnum):
 
 ALLOWED: Mapping[Action, frozenset[Role]] = {
     Action.READ: frozenset(Role),
+    Action.DECIDE: frozenset((Role.OWNER, Role.ADMIN, Role.MEMBER)),
     Action.ADMINISTER: frozenset((Role.OWNER, Role.ADMIN)),
     Action.OWN: frozenset((Role.OWNER,)),
 }

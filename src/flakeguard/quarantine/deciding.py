@@ -43,6 +43,15 @@ async def dismiss(
     return dismissed
 
 
+async def end(
+    connection: Connection, project_id: int, tests: Sequence[int], *, decider: Decider, now: datetime
+) -> list[int]:
+    """End the quarantine of these tests; those that were in one."""
+    ended = await repository.end(connection, project_id, tests, now=now, decider=decider)
+    await _tell(connection, project_id, "quarantine.ended", ended, decider)
+    return ended
+
+
 async def _tell(
     connection: Connection, project_id: int, action: str, tests: Sequence[int], decider: Decider, **more: datetime
 ) -> None:

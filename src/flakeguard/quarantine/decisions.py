@@ -62,6 +62,13 @@ class Latest:
     until: datetime
 
 
+def quarantined_until(verdict: str, latest: Latest | None) -> datetime | None:
+    """A test's last day in quarantine; None outside. What is broken is told as broken, whatever was decided."""
+    if latest is None or latest.state is not State.ACTIVE or verdict == Verdict.BROKEN:
+        return None
+    return latest.until
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """The next step, and why."""
@@ -88,14 +95,14 @@ def _of_open(standing: Standing, open_: Latest, policy: QuarantinePolicy, now: d
         return None  # also of what broke meanwhile: it is told as broken, and quarantined again once it is repaired
     if standing.verdict not in (Verdict.FLAKY, Verdict.RECOVERING):
         return Ruling(Step.RESOLVE, f"It is {standing.verdict} by now.")
-    return Ruling(Step.ACTIVATE, _why(standing, policy)) if _is_for_automatic(standing, policy) else None
+    return Ruling(Step.ACTIVATE, why(standing, policy)) if _is_for_automatic(standing, policy) else None
 
 
 def _of_none(standing: Standing, policy: QuarantinePolicy) -> Ruling | None:
     if not _is_to_propose(standing, policy):
         return None
     step = Step.ACTIVATE if _is_for_automatic(standing, policy) else Step.PROPOSE
-    return Ruling(step, _why(standing, policy))
+    return Ruling(step, why(standing, policy))
 
 
 def _is_to_propose(standing: Standing, policy: QuarantinePolicy) -> bool:
@@ -114,8 +121,10 @@ def _is_for_automatic(standing: Standing, policy: QuarantinePolicy) -> bool:
     )
 
 
-def _why(standing: Standing, policy: QuarantinePolicy) -> str:
+def why(standing: Standing, policy: QuarantinePolicy) -> str:
+    """The figures that speak for a decision, in a sentence."""
+    proven = "Proven flaky" if standing.verdict is Verdict.FLAKY else standing.verdict.capitalize()
     return (
-        f"Proven flaky: {standing.recent_failures} of {standing.recent_runs} runs failed within"
+        f"{proven}: {standing.recent_failures} of {standing.recent_runs} runs failed within"
         f" {policy.lookback_days} days, score {standing.score:.2f}, confidence {standing.confidence:.2f}."
     )

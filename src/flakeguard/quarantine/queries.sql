@@ -26,14 +26,14 @@ ON CONFLICT (project_id, test_case_id) WHERE state IN ('PROPOSED', 'ACTIVE') DO 
 RETURNING test_case_id
 
 -- name: activate
--- What is proposed is decided; what is active stays as it is.
+-- What is proposed is decided, for the decider's reasons; what is active stays as it is.
 INSERT INTO quarantine_decisions AS q
     (project_id, test_case_id, state, score, confidence, rationale, until, decided_at, decided_by, decider)
 SELECT $1, n.test_case_id, 'ACTIVE', n.score, n.confidence, n.rationale, $2::timestamptz, $3::timestamptz, $8::uuid, $9::text
 FROM unnest($4::bigint[], $5::real[], $6::real[], $7::text[]) AS n (test_case_id, score, confidence, rationale)
 ON CONFLICT (project_id, test_case_id) WHERE state IN ('PROPOSED', 'ACTIVE') DO UPDATE SET
     state = 'ACTIVE', until = excluded.until, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
-    decider = excluded.decider
+    decider = excluded.decider, score = excluded.score, confidence = excluded.confidence, rationale = excluded.rationale
 WHERE q.state = 'PROPOSED'
 RETURNING test_case_id
 
@@ -43,6 +43,29 @@ UPDATE quarantine_decisions SET
     end_reason = 'Somebody said no.'
 WHERE project_id = $1 AND test_case_id = ANY($2::bigint[]) AND state = 'PROPOSED'
 RETURNING test_case_id
+
+-- name: end
+UPDATE quarantine_decisions SET state = 'RESOLVED', ended_at = $3, ended_by = $4, ender = $5, end_reason = 'Somebody ended it.'
+WHERE project_id = $1 AND test_case_id = ANY($2::bigint[]) AND state = 'ACTIVE'
+RETURNING test_case_id
+
+-- name: list_decisions
+SELECT q.id, q.test_case_id, q.state, q.score, q.confidence, q.rationale, q.until, q.proposed_at, q.decided_at, q.decider,
+       q.ended_at, q.ender, q.end_reason, c.suite, c.file, c.class_name, c.name, c.variant, s.verdict, s.last_failed_at,
+       count(*) OVER () AS total
+FROM quarantine_decisions q
+JOIN test_cases c ON c.id = q.test_case_id
+JOIN flake_stats s ON s.test_case_id = q.test_case_id
+WHERE q.project_id = $1 AND (q.ended_at IS NULL) = $2::boolean
+ORDER BY q.ended_at DESC NULLS FIRST, q.state = 'PROPOSED' DESC, q.until, q.id
+LIMIT $3 OFFSET $4
+
+-- name: decisions_of_test
+SELECT id, test_case_id, state, score, confidence, rationale, until, proposed_at, decided_at, decider, ended_at, ender, end_reason
+FROM quarantine_decisions WHERE project_id = $1 AND test_case_id = $2 ORDER BY id DESC LIMIT $3
+
+-- name: test_exists
+SELECT EXISTS (SELECT 1 FROM flake_stats WHERE project_id = $1 AND test_case_id = $2)
 
 -- name: open_of_tests
 SELECT test_case_id, state, until FROM quarantine_decisions

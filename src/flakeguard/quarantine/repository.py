@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from flakeguard.quarantine.decisions import Latest, Standing, State
+from flakeguard.quarantine.decisions import OPEN, Latest, Standing, State
 from fluxbase.db import Connection, load
 
 SQL = load(__package__)
@@ -49,6 +50,51 @@ class Ending:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision about a test, as it is shown.
+
+    Attributes:
+        score: of the test when it was proposed, or else decided.
+        confidence: odds, then, that its newest failure was a flake.
+        decider: who decided: an e-mail address, `@login` of GitHub, or the policy; None while it is proposed.
+        ender: who ended it; None for what ended by itself.
+    """
+
+    id: int
+    test_case_id: int
+    state: State
+    score: float
+    confidence: float
+    rationale: str
+    until: datetime
+    proposed_at: datetime | None
+    decided_at: datetime | None
+    decider: str | None
+    ended_at: datetime | None
+    ender: str | None
+    end_reason: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds."""
+        return self.state in OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDecision:
+    """A decision in a project's list, with its test."""
+
+    decision: Decision
+    suite: str
+    file: str | None
+    class_name: str
+    name: str
+    variant: str
+    verdict: str
+    last_failed_at: datetime | None
+
+
 async def propose(
     connection: Connection, project_id: int, drafts: Sequence[Draft], *, until: datetime, now: datetime
 ) -> list[int]:
@@ -66,7 +112,7 @@ async def activate(
     now: datetime,
     decider: Decider,
 ) -> list[int]:
-    """Quarantine what is not; the tests that were. A proposal keeps what it was made for."""
+    """Quarantine what is not; the tests that were. What was proposed is decided."""
     rows = await connection.fetch(
         SQL["activate"], project_id, until, now, *_columns(drafts), decider.user_id, decider.name
     )
@@ -79,6 +125,33 @@ async def dismiss(
     """Say no to what is proposed; the tests that it was said of."""
     rows = await connection.fetch(SQL["dismiss"], project_id, tests, until, now, decider.user_id, decider.name)
     return [test for (test,) in rows]
+
+
+async def end(
+    connection: Connection, project_id: int, tests: Sequence[int], *, now: datetime, decider: Decider
+) -> list[int]:
+    """End the quarantine of these tests; those that were in one."""
+    rows = await connection.fetch(SQL["end"], project_id, tests, now, decider.user_id, decider.name)
+    return [test for (test,) in rows]
+
+
+async def list_decisions(
+    connection: Connection, project_id: int, *, is_open: bool, limit: int, offset: int
+) -> tuple[list[ListedDecision], int]:
+    """A project's open decisions (proposed ones first, then what ends first) or ended ones (newest first); how many."""
+    rows = await connection.fetch(SQL["list_decisions"], project_id, is_open, limit, offset)
+    return [_listed(row) for row in rows], rows[0]["total"] if rows else 0
+
+
+async def decisions_of_test(connection: Connection, project_id: int, test_case_id: int, limit: int) -> list[Decision]:
+    """A test's decisions, newest first."""
+    rows = await connection.fetch(SQL["decisions_of_test"], project_id, test_case_id, limit)
+    return [_decision(row) for row in rows]
+
+
+async def test_exists(connection: Connection, project_id: int, test_case_id: int) -> bool:
+    """Whether the project has the test."""
+    return bool(await connection.fetchval(SQL["test_exists"], project_id, test_case_id))
 
 
 async def open_of_tests(connection: Connection, tests: Sequence[int], now: datetime) -> dict[int, Latest]:
@@ -110,3 +183,13 @@ def _columns(drafts: Sequence[Draft]) -> tuple[list[int], list[float], list[floa
         [draft.confidence for draft in drafts],
         [draft.rationale for draft in drafts],
     )
+
+
+def _decision(row: Any) -> Decision:
+    fields = {name: row[name] for name in Decision.__slots__ if name != "state"}
+    return Decision(state=State(row["state"]), **fields)
+
+
+def _listed(row: Any) -> ListedDecision:
+    names = ("suite", "file", "class_name", "name", "variant", "verdict", "last_failed_at")
+    return ListedDecision(_decision(row), **{name: row[name] for name in names})

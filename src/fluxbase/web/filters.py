@@ -14,11 +14,16 @@ def absolute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
 
 
+def day(moment: datetime) -> str:
+    """`22 Nov 2026`, by UTC."""
+    return f"{moment.astimezone(UTC):%-d %b %Y}"
+
+
 def relative(moment: datetime, now: datetime) -> str:
     """`just now`, `5 min ago`, `in 3 days`; a date once it is further than a month away."""
     seconds = (now - moment).total_seconds()
     if abs(seconds) > _RELATIVE_DAYS * _DAY:
-        return f"{moment.astimezone(UTC):%-d %b %Y}"
+        return day(moment)
     if abs(seconds) < _MINUTE:
         return "just now" if seconds >= 0 else "in a moment"
     text = _span(abs(seconds))

@@ -58,6 +58,7 @@ class Pages:
             filters.absolute,
             filters.between,
             filters.breakable,
+            filters.day,
             filters.duration,
             filters.number,
             filters.odds,

@@ -18,8 +18,8 @@ def paths(seeded) -> list[str]:
     base = f"/projects/{seeded.project_id}"
     test = seeded.tests["never_oversells[8 workers]"]
     return [base, f"{base}/runs", f"{base}/runs/{seeded.pull_request_run}", f"{base}/flakes/{test}", f"{base}/uploads",
-            f"{base}/setup", f"{base}/settings", f"{base}/settings/keys", f"{base}/tests.csv", f"{base}/tests.json",
-            f"{base}/events"]  # fmt: skip
+            f"{base}/quarantine", f"{base}/setup", f"{base}/settings", f"{base}/settings/keys", f"{base}/tests.csv",
+            f"{base}/tests.json", f"{base}/events"]  # fmt: skip
 
 
 async def test_strangers_find_nothing_and_visitors_sign_in(client, people, paths) -> None:

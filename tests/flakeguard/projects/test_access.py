@@ -195,6 +195,7 @@ async def test_addresses_are_seen_by_fellow_members_only(evidence, person, resou
 
 def test_the_table_of_roles():
     assert ALLOWED[Action.READ] == set(Role)
+    assert [role for role in Role if may(role, Action.DECIDE)] == [Role.OWNER, Role.ADMIN, Role.MEMBER]
     assert [role for role in Role if may(role, Action.ADMINISTER)] == [Role.OWNER, Role.ADMIN]
     assert [role for role in Role if may(role, Action.OWN)] == [Role.OWNER]
     managed = {manager: [other for other in Role if may_manage(manager, other)] for manager in Role}

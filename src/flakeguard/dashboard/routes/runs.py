@@ -37,5 +37,5 @@ async def run_page(request: Request, user: CurrentUser, project_id: int, run_id:
     config = analysis_config(request.app.state.settings)
     async with reading(request, user) as connection:
         shell = await project_shell(request, connection, user, project_id, "runs")
-        detail = await service.run_detail(connection, project_id, storable_integer(run_id), config)
+        detail = await service.run_detail(connection, project_id, storable_integer(run_id), config, shell.at)
     return render(request, "run.html", shell=shell, **detail)

@@ -60,4 +60,4 @@ async def test_page(request: Request, user: CurrentUser, project_id: int, test_c
         shell = await project_shell(request, connection, user, project_id, "tests")
         detail = await service.test_detail(connection, project_id, storable_bigint(test_case_id))
     weights = request.app.state.settings.score_weights
-    return render(request, "test.html", shell=shell, weights=weights, **detail)
+    return render(request, "test.html", shell=shell, weights=weights, notice=notice_of(request), **detail)

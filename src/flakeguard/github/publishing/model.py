@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from flakeguard.analysis.model import Answer, Verdict
+from flakeguard.analysis.model import Answer
 from flakeguard.github.publishing.locating import Location
-from flakeguard.quarantine.decisions import Latest, State
+from flakeguard.quarantine.decisions import Latest, quarantined_until
 
 
 class Conclusion(StrEnum):
@@ -120,9 +120,8 @@ class CommitFailure:
 
     @property
     def quarantined_until(self) -> datetime | None:
-        """Its last day in quarantine. What is broken is told as broken, whatever was decided."""
-        active = self.decision is not None and self.decision.state is State.ACTIVE
-        return self.decision.until if self.decision and active and self.verdict != Verdict.BROKEN else None
+        """Its last day in quarantine; None outside, and where it is broken."""
+        return quarantined_until(self.verdict, self.decision)
 
 
 @dataclass(frozen=True, slots=True)
