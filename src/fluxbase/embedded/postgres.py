@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fluxbase.embedded.home import Home
-from fluxbase.embedded.ports import free_port
+from fluxbase.embedded.ports import port_or_next
 from fluxbase.errors import ConfigurationError
 
 SUPERUSER = "flakeguard_user"
@@ -92,7 +92,18 @@ class EmbeddedPostgres:
 
     def is_running(self) -> bool:
         """Whether a server serves this data folder now."""
-        return self._control(self._programs(), "status").returncode == 0 and self._listens()
+        return self._control(self._programs(), "status").returncode == 0 and self.listens()
+
+    def listens(self) -> bool:
+        """Whether somebody takes connections at its address; one that hangs does."""
+        try:
+            port = int(self.data.joinpath("postmaster.pid").read_text().splitlines()[3])
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                return True
+        except TimeoutError:
+            return True
+        except (OSError, ValueError, IndexError):
+            return False
 
     def stop(self) -> None:
         """Stop at once, rolling back what is open; what was committed is safe."""
@@ -139,9 +150,13 @@ class EmbeddedPostgres:
         log = self.data.parent / "postgresql.log"
         log.touch(mode=0o600)
         self._chown(log)
+        last = self.data.parent / "port"
+        wanted = int(last.read_text()) if last.exists() else 0
         for _attempt in range(3):  # the port may be taken between asking for it and binding it
-            done = self._control(programs, "start", "-w", "-t", "60", "-l", str(log), "-o", f"-p {free_port()}")
+            port = port_or_next("127.0.0.1", wanted, tries=1)
+            done = self._control(programs, "start", "-w", "-t", "60", "-l", str(log), "-o", f"-p {port}")
             if done.returncode == 0:
+                last.write_text(str(port))
                 return
             time.sleep(0.1)
         end = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
@@ -156,7 +171,7 @@ class EmbeddedPostgres:
         """
         deadline = time.monotonic() + _RECOVERY_SECONDS
         while self._control(programs, "status").returncode == 0 and _is_postgres(self._pid()):
-            if self._listens() or time.monotonic() > deadline:
+            if self.listens() or time.monotonic() > deadline:
                 return
             time.sleep(0.1)
         if self._control(programs, "status").returncode == 0:
@@ -164,14 +179,6 @@ class EmbeddedPostgres:
 
     def _pid(self) -> int:
         return int(self.data.joinpath("postmaster.pid").read_text().splitlines()[0])
-
-    def _listens(self) -> bool:
-        try:
-            port = int(self.data.joinpath("postmaster.pid").read_text().splitlines()[3])
-            with socket.create_connection(("127.0.0.1", port), timeout=5):
-                return True
-        except (OSError, ValueError, IndexError):
-            return False
 
     def _control(self, programs: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.home.run(programs / "pg_ctl", "-D", self.data, *arguments, cwd=self.data.parent)

@@ -2,7 +2,7 @@
 
 Every process that uses them holds a shared lock on one file. Who leaves tries to make its lock exclusive: when that
 succeeds, nobody else is there. A process that is killed loses its lock with its life, so nothing is left behind but
-servers that run on, for the next to join.
+servers that run on, for the next to join. A server that dies is started again by those who use it.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
+from fluxbase.embedded.guard import guarded
 from fluxbase.embedded.home import Home
 from fluxbase.embedded.postgres import EmbeddedPostgres, wheel_archive
 from fluxbase.embedded.valkey import EmbeddedValkey, wheel_program
@@ -48,7 +49,8 @@ def join_servers(
             redis_url = valkey.ensure_running()
             asyncio.run(_ensure_database(f"{address}/postgres", database))
         try:
-            yield EmbeddedServers(f"{address}/{database}", redis_url)
+            with guarded({address: postgres, redis_url: valkey}, lambda: _starting(home)):
+                yield EmbeddedServers(f"{address}/{database}", redis_url)
         finally:
             if not keep_running:
                 with _starting(home):

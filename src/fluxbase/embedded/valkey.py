@@ -3,15 +3,17 @@
 import os
 import secrets
 import shutil
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from fluxbase.embedded.home import Home
-from fluxbase.embedded.ports import free_port
+from fluxbase.embedded.ports import port_or_next
 from fluxbase.errors import ConfigurationError
 
 _START_SECONDS = 20
@@ -66,6 +68,17 @@ class EmbeddedValkey:
         address = self.data / "address"
         return address.exists() and self._answers(address.read_text())
 
+    def listens(self) -> bool:
+        """Whether somebody takes connections at its address; one that hangs does."""
+        try:
+            port = urlsplit((self.data / "address").read_text()).port
+            with socket.create_connection(("127.0.0.1", port or 0), timeout=5):
+                return True
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+
     def stop(self) -> None:
         """Save and stop."""
         address = self.data / "address"
@@ -78,7 +91,9 @@ class EmbeddedValkey:
             return  # gone already
 
     def _start(self, address: Path) -> str:
-        port, password = free_port(), secrets.token_urlsafe(24)
+        last = urlsplit(address.read_text()) if address.exists() else None
+        port = port_or_next("127.0.0.1", (last and last.port) or 0, tries=1)
+        password = (last and last.password) or secrets.token_urlsafe(24)
         configuration = self.data / "valkey.conf"
         # In a file, not in arguments: everybody can read those.
         configuration.write_text(

@@ -2,14 +2,18 @@
 
 import asyncio
 import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import asyncpg
 import pytest
+from redis.exceptions import RedisError
 
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.ports import free_port, port_or_next
@@ -75,6 +79,43 @@ def test_servers_are_joined_kept_and_stopped_by_the_last(home: Home) -> None:
     with join_servers(home, "flakeguard") as again:
         assert set_key(again.redis_url, "kept") == "42"
         assert value(again.owner_dsn, "SELECT current_database()") == "flakeguard"
+
+
+def test_servers_that_are_killed_come_back_where_they_were(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxbase.embedded.guard._LOOK_SECONDS", 0.05)
+    with join_servers(home, "flakeguard") as servers:
+        value(servers.owner_dsn, "CREATE TABLE kept AS SELECT 42 AS number")
+        set_key(servers.redis_url, "kept", "42")
+        killed = [
+            value(servers.owner_dsn, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"),
+            asyncio.run(server_pid(servers.redis_url)),
+        ]
+        for pid in killed:
+            os.kill(int(str(pid)), signal.SIGKILL)
+        assert until_answered(lambda: value(servers.owner_dsn, "SELECT number FROM kept")) == 42
+        assert until_answered(lambda: set_key(servers.redis_url, "kept")) == "42"
+    postgres, valkey = EmbeddedPostgres(home, wheel_archive()), EmbeddedValkey(home, wheel_program())
+    assert not postgres.is_running(), "whoever leaves last stops those that came back, too"
+    assert not valkey.is_running()
+    with join_servers(home, "flakeguard") as again:
+        assert again == servers, "and the next start is at the same address, when nobody has taken it"
+
+
+async def server_pid(url: str) -> int:
+    client = connect_redis(url)
+    info = await client.info("server")
+    await client.aclose()
+    return info["process_id"]
+
+
+def until_answered(ask: Callable[[], object]) -> object:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return ask()
+        except (OSError, asyncpg.PostgresError, RedisError):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_secret_is_made_once_and_private(home: Home) -> None:
