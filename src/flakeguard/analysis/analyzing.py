@@ -52,6 +52,14 @@ type Tell = Callable[[Sequence[Judged]], None]
 """Hears of tests that were judged."""
 
 
+type Then = Callable[[Connection, Sequence[int]], Awaitable[object]]
+"""Does what follows from tests that were judged, in the transaction that judged them."""
+
+
+async def _nothing(_connection: Connection, _tests: Sequence[int]) -> None:
+    """Nothing follows."""
+
+
 def _nobody(_judged: Sequence[Judged]) -> None:
     """Nobody wants to hear."""
 
@@ -214,12 +222,13 @@ async def reanalyze_project(
     now: datetime,
     progress: Callable[[int], None] = lambda _tests: None,
     tell: Tell = _nobody,
+    then: Then = _nothing,
 ) -> int:
     """Judge every test of a project at the clock `now`; how many.
 
     Ageing (`recompute` false) looks at the stored windows; recomputing rebuilds them from every attempt that is stored.
     Works in batches, each its own transaction, so that uploads are not held up; `tell` hears of each once it is
-    committed.
+    committed, `then` within its transaction.
     """
     judged, last = 0, 0
     size = _RECOMPUTE_TESTS if recompute else _BATCH_TESTS
@@ -233,6 +242,7 @@ async def reanalyze_project(
             await _reanalyze_page(
                 connection, project_id, page, recompute=recompute, config=config, now=now, tell=found.extend
             )
+            await then(connection, page)
         tell(found)
         judged, last = judged + len(page), page[-1]
         progress(judged)

@@ -1,17 +1,19 @@
 """Verdicts and explanations as the API's JSON. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from flakeguard.analysis.explanation import FailureExplained, RunExplained
 from flakeguard.analysis.findings import evidence_as_json
 from flakeguard.analysis.model import Answer
+from flakeguard.quarantine.decisions import Latest, quarantined_until
 
 type Json = dict[str, Any]
 
 
-def run_as_json(run: RunExplained) -> Json:
-    """A run with the answer for each failure; `answers` counts them."""
+def run_as_json(run: RunExplained, held: Mapping[int, Latest]) -> Json:
+    """A run with the answer for each failure; `answers` counts them, and `held` are open decisions by test."""
     return {
         "run_id": run.id,
         "headline": run.headline,
@@ -29,13 +31,14 @@ def run_as_json(run: RunExplained) -> Json:
         "skipped": run.skipped,
         "flaked": run.flaked,
         "answers": {str(answer): run.count(answer) for answer in Answer},
-        "failures": [_failure(failure) for failure in run.failures],
+        "failures": [_failure(failure, held.get(failure.test_case_id)) for failure in run.failures],
         "failures_total": run.failures_total,
     }
 
 
-def _failure(failure: FailureExplained) -> Json:
+def _failure(failure: FailureExplained, held: Latest | None) -> Json:
     explanation = failure.explanation
+    until = quarantined_until(failure.verdict, held)
     return {
         "test_case_id": failure.test_case_id,
         "suite": failure.suite,
@@ -52,6 +55,7 @@ def _failure(failure: FailureExplained) -> Json:
         "odds": asdict(explanation.odds),
         "reason": explanation.reason,
         "evidence": [evidence_as_json(piece) for piece in explanation.evidence],
+        "quarantined_until": until and until.isoformat(),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from flakeguard.analysis.explanation import explain_run, newest_run
+from flakeguard.analysis.explanation import RunExplained, explain_run, newest_run
 from flakeguard.analysis.model import Verdict
 from flakeguard.analysis.presenting import flake_as_json, run_as_json
 from flakeguard.analysis.repository import SQL, load_runs
@@ -13,6 +13,9 @@ from flakeguard.analysis.settings import analysis_config
 from flakeguard.analysis.standing import standing_findings
 from flakeguard.analysis.window import run_ids
 from flakeguard.projects.dependencies import ProjectReader
+from flakeguard.quarantine.decisions import Latest
+from flakeguard.quarantine.repository import open_of_tests
+from fluxbase.db import Connection
 from fluxbase.errors import NotFoundError
 from fluxbase.http import success
 
@@ -63,7 +66,8 @@ async def get_explanation(request: Request, reader: ProjectReader, run_id: int) 
     config = analysis_config(request.app.state.settings)
     async with request.app.state.resources.database.transaction(reader.claims) as connection:
         explained = await explain_run(connection, reader.project.id, run_id, config=config)
-    return success(request, run_as_json(explained))
+        held = await _held(request, connection, explained)
+    return success(request, run_as_json(explained, held))
 
 
 @router.get("/explanation")
@@ -75,4 +79,10 @@ async def get_newest_explanation(
     async with request.app.state.resources.database.transaction(reader.claims) as connection:
         run_id = await newest_run(connection, reader.project.id, sha, branch)
         explained = await explain_run(connection, reader.project.id, run_id, config=config)
-    return success(request, run_as_json(explained))
+        held = await _held(request, connection, explained)
+    return success(request, run_as_json(explained, held))
+
+
+async def _held(request: Request, connection: Connection, explained: RunExplained) -> dict[int, Latest]:
+    tests = [failure.test_case_id for failure in explained.failures]
+    return await open_of_tests(connection, tests, request.app.state.resources.now())

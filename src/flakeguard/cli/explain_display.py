@@ -91,6 +91,8 @@ def _print_failure(console: Console, failure: Mapping[str, Any]) -> None:
     console.print(f"[{badge.style}] {badge.words} [/] [bold]{escape(_label(failure))}[/]", soft_wrap=True)
     console.print(f"  {escape(str(failure['reason']))}", soft_wrap=True)
     console.print(f"  [dim]odds: {_odds(failure['odds'])}[/]", soft_wrap=True)
+    if until := failure.get("quarantined_until"):
+        console.print(f"  in quarantine until {escape(str(until)[: len('2026-12-26')])}", soft_wrap=True)
     message = _first_line(failure)
     if message:
         console.print(f"  [red]{escape(message)}[/]", soft_wrap=True)

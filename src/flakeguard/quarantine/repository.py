@@ -177,6 +177,8 @@ async def close(connection: Connection, project_id: int, endings: Sequence[Endin
 
 
 def _columns(drafts: Sequence[Draft]) -> tuple[list[int], list[float], list[float], list[str]]:
+    """In the tests' order, so that two who decide on the same tests wait for each other and not in a circle."""
+    drafts = sorted(drafts, key=lambda draft: draft.test_case_id)
     return (
         [draft.test_case_id for draft in drafts],
         [draft.score for draft in drafts],

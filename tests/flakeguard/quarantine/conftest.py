@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from flakeguard.analysis.config import AnalysisConfig
-from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.quarantine.policy import DEFAULT_POLICY, QuarantinePolicy
 from flakeguard.quarantine.reviewing import Reviewed, review
 from fluxbase.resources import Resources
 
@@ -33,10 +33,17 @@ async def tests(client: httpx.AsyncClient, tenant: Tenant, worker: None, resourc
         return dict(await connection.fetch("SELECT name, id FROM test_cases"))
 
 
-async def reviewed(resources: Resources, tenant: Tenant, tests: Mapping[str, int], **days: int) -> Reviewed:
+async def reviewed(
+    resources: Resources,
+    tenant: Tenant,
+    tests: Mapping[str, int],
+    *,
+    days: int = 0,
+    policy: QuarantinePolicy = DEFAULT_POLICY,
+) -> Reviewed:
     """A review of all tests, now or so many days on."""
     async with resources.database.transaction() as connection:
         return await review(
             connection, tenant.project.id, tests.values(),
-            policy=DEFAULT_POLICY, config=AnalysisConfig(), now=resources.now() + timedelta(**days),
+            policy=policy, config=AnalysisConfig(), now=resources.now() + timedelta(days=days),
         )  # fmt: skip

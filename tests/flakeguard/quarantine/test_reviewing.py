@@ -1,19 +1,23 @@
 """Decisions in a real database: made once, ended in time, seen by their own tenant alone."""
 
+import asyncio
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
 from flakeguard.analysis.config import AnalysisConfig
-from flakeguard.quarantine.policy import DEFAULT_POLICY
+from flakeguard.cli import app
+from flakeguard.quarantine.policy import DEFAULT_POLICY, QuarantinePolicy
 from flakeguard.quarantine.reviewing import Reviewed
 from flakeguard.quarantine.sweeping import review_what_is_open
 from fluxbase.db import Claims
-from fluxbase.resources import Resources
+from fluxbase.resources import Addresses, Resources
 
 from ..conftest import Tenant
 from .conftest import reviewed
@@ -47,6 +51,49 @@ async def test_a_flake_is_proposed_once_and_expires_by_itself(
             tenant.project.id,
         )
     assert [(one["metadata"]["proposed"], one["metadata"]["expired"]) for one in told] == [(1, 0), (0, 1), (1, 0)]
+
+
+async def test_two_reviews_at_once_propose_once(resources: Resources, tenant: Tenant, tests: Mapping[str, int]) -> None:
+    both = await asyncio.gather(*(reviewed(resources, tenant, tests) for _ in range(2)))
+    assert sum(one.proposed for one in both) == 1
+    assert await states(resources) == [(tests["adds"], "PROPOSED")]
+
+
+async def test_a_policy_that_may_quarantines_what_was_proposed(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int]
+) -> None:
+    await reviewed(resources, tenant, tests)
+    automatic = QuarantinePolicy(auto_quarantine_enabled=True, flaky_threshold=0.3, quarantine_duration_days=7)
+    found = await reviewed(resources, tenant, tests, policy=automatic)
+    assert found == Reviewed(activated=1)
+    async with resources.database.transaction() as connection:
+        row = await connection.fetchrow("SELECT state, decider, until - decided_at AS lasts FROM quarantine_decisions")
+    assert row is not None
+    assert tuple(row) == ("ACTIVE", "the policy", timedelta(days=7))
+
+
+async def test_the_command_reviews_every_test(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int], addresses: Addresses
+) -> None:
+    environment = {
+        "FG_DATABASE_DSN": addresses.runtime_dsn, "FG_DATABASE_OWNER_DSN": addresses.owner_dsn,
+        "FG_JWT_SECRET": addresses.secret, "REDIS_URL": addresses.redis_url,
+    }  # fmt: skip
+
+    async def analyze(*options: str) -> str:
+        arguments = ["analyze", "--project", str(tenant.project.id), *options]
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert await analyze("--recompute") == "ada-shop: 3 tests judged\n"
+    assert await states(resources) == []
+    told = json.loads(await analyze("--update-quarantine", "--json"))
+    assert told["quarantine"] == {"ada-shop": asdict(Reviewed(proposed=1))}
+    assert await analyze("--update-quarantine") == (
+        "ada-shop: 3 tests judged; quarantine: 0 proposed, 0 activated, 0 expired, 0 resolved\n"
+    )
+    assert await states(resources) == [(tests["adds"], "PROPOSED")]
 
 
 async def test_what_is_stable_by_now_is_resolved(

@@ -35,6 +35,9 @@ async def test_a_test_is_quarantined_and_ended_by_a_member(
     listed = data(await client.get(f"{base}/quarantine", headers=tenant.as_key), 200)
     assert [(one["name"], one["state"], one["verdict"]) for one in listed["decisions"]] == [("adds", "ACTIVE", "flaky")]
     assert listed["decisions"][0]["last_failed_at"] is not None
+    explained = data(await client.get(f"{base}/explanation?branch=main", headers=tenant.as_key), 200)
+    until = {failure["name"]: failure["quarantined_until"] for failure in explained["failures"]}
+    assert until == {"adds": made["until"], "breaks": None}
     ended = data(await client.delete(path, headers=tenant.as_user), 200)
     assert (ended["state"], ended["ender"], ended["until"]) == ("RESOLVED", "ada@example.com", made["until"])
     assert error_code(await client.delete(path, headers=tenant.as_user), 409) == "no_open_decision"
