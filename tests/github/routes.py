@@ -211,6 +211,22 @@ def pulls(call: Call) -> Answer:
     return _page(call, [shapes.pull(call.state.url, call.repository, one) for one in call.repository.pulls], None)
 
 
+def issues(call: Call) -> Answer:
+    state, labels = call.query.get("state", "open"), set(filter(None, call.query.get("labels", "").split(",")))
+    held = [
+        one for one in reversed(call.repository.issues.values())
+        if state in ("all", one["state"]) and labels <= set(one["labels"])
+    ]  # fmt: skip
+    return _page(call, [shapes.issue(call.state.url, call.repository, one) for one in held], None)
+
+
+def open_issue(call: Call) -> Answer:
+    if not call.repository.has_issues:
+        return told(410, "Issues has been disabled in this repository.")
+    made = call.state.add_issue(call.repository, **call.body)
+    return Answer(201, shapes.issue(call.state.url, call.repository, made))
+
+
 def comments(call: Call) -> Answer:
     of = call.number("issue_number")
     said = [one for one in call.repository.comments.values() if one["issue"] == of]
@@ -273,6 +289,8 @@ ROUTES: Mapping[str, Handler] = {
     f"GET {_REPO}/check-runs/{{check_run_id}}/annotations": annotations,
     f"GET {_REPO}/commits/{{ref}}/check-runs": check_runs,
     f"GET {_REPO}/commits/{{commit_sha}}/pulls": pulls,
+    f"GET {_REPO}/issues": issues,
+    f"POST {_REPO}/issues": open_issue,
     f"GET {_REPO}/issues/{{issue_number}}/comments": comments,
     f"POST {_REPO}/issues/{{issue_number}}/comments": make_comment,
     f"PATCH {_REPO}/issues/comments/{{comment_id}}": change_comment,

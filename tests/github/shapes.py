@@ -211,3 +211,21 @@ def comment(url: str, of: Repository, told: Told) -> Json:
         "user": user(url, "ada", "User"), "created_at": WHEN, "updated_at": WHEN, "body": told["body"],
         "author_association": "MEMBER", "performed_via_github_app": None if by is None else app(url, by["id"]),
     }  # fmt: skip
+
+
+def issue(url: str, of: Repository, told: Told) -> Json:
+    repository_url = f"{url}/repos/{of.full_name}"
+    base, by = f"{repository_url}/issues/{told['number']}", told["performed_via_github_app"]
+    labels = [
+        {"id": 1, "node_id": "L_1", "url": f"{repository_url}/labels/{name}", "name": name, "description": None,
+         "color": "ededed", "default": False} for name in told["labels"]
+    ]  # fmt: skip
+    return {
+        "id": told["number"], "node_id": f"I_{told['number']}", "url": base, "repository_url": repository_url,
+        **_urls(base, ("comments", "events")), "labels_url": f"{base}/labels{{/name}}",
+        "html_url": f"{url}/{of.full_name}/issues/{told['number']}", "user": user(url, "flakeguard", "Bot"),
+        "state_reason": None, "assignee": None, "assignees": [], "milestone": None, "locked": False, "comments": 0,
+        "closed_at": None, "created_at": WHEN, "updated_at": WHEN, "author_association": "NONE",
+    } | dict(told) | {
+        "labels": labels, "performed_via_github_app": None if by is None else app(url, by["id"]),
+    }  # fmt: skip

@@ -45,6 +45,8 @@ class Repository:
     check_runs: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    issues: dict[int, dict[str, Any]] = field(default_factory=dict)
+    has_issues: bool = True
     rerun: list[int] = field(default_factory=list)
     permissions: dict[str, str] = field(default_factory=dict)  # of whom it says nothing: nobody GitHub knows
     former_names: set[str] = field(default_factory=set)
@@ -134,6 +136,15 @@ class State:
             "id": number, "issue": issue, "body": body, "performed_via_github_app": by,
         }  # fmt: skip
         return made
+
+    def add_issue(self, repository: Repository, body: str, app: int | None = APP_ID, **told: Any) -> dict[str, Any]:
+        number = self.next_id()
+        by = None if app is None else {"id": app}
+        repository.issues[number] = {
+            "number": number, "title": "Flaky", "body": body, "labels": [], "state": "open",
+            "performed_via_github_app": by,
+        } | told  # fmt: skip
+        return repository.issues[number]
 
     def add_pull(self, repository: Repository, number: int, sha: str, state: str = "open") -> None:
         repository.pulls.append({"number": number, "state": state, "head": {"sha": sha}})

@@ -116,6 +116,16 @@ class RunPage:
     not_modified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue; `ours` when our App opened it."""
+
+    number: int
+    html_url: str
+    body: str
+    ours: bool
+
+
 def branch_of(head_branch: str | None, head_repository: str | None, repository: str) -> str | None:
     """A run's branch: `owner:branch` where it is a fork's, whose `main` is not ours. Repositories are `owner/name`."""
     if head_branch is None or head_repository is None or head_repository == repository:

@@ -121,7 +121,9 @@ def processors(
         return {"deliveries": await adopt_installation(resources, app, client, job.data, job_id=job.id)}
 
     async def act(job: Job) -> Mapping[str, Any]:
-        return {"answer": await perform(resources, client, job.data, job_id=job.id, config=config)}
+        public_url = publishing and publishing.manner.public_url
+        answer = await perform(resources, client, job.data, job_id=job.id, config=config, public_url=public_url)
+        return {"answer": answer}
 
     return {
         (INGEST, PROCESS_UPLOAD): upload,

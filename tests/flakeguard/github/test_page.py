@@ -171,7 +171,7 @@ async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(bound
     assert answer == "Failed jobs run again: 1 (not now: it runs already), 2."
 
 
-@pytest.mark.parametrize("action", ["open_issue", "mark_stable", "dance"])
+@pytest.mark.parametrize("action", ["mark_stable", "dance"])
 async def test_what_is_not_possible_yet_is_said(bound, deliver, owner, resources, action):
     job_id = await owed_action(deliver, owner, action)
     answer = await perform(resources, Rerunning(), pressed(action), job_id=job_id, config=DEFAULT_CONFIG)

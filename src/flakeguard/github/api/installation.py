@@ -8,10 +8,10 @@ import httpx
 
 from flakeguard.github.api.calling import A_PAGE, MOST_PAGES, Asked, Body, Caller, entries_of, json_of, next_page
 from flakeguard.github.api.downloading import download
-from flakeguard.github.api.reading import artifact_of, job_of, run_of
+from flakeguard.github.api.reading import artifact_of, issue_of, job_of, run_of
 from flakeguard.github.api.tokens import Tokens
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError
-from flakeguard.github.facts import Artifact, Job, Repository, RunPage, WorkflowRun
+from flakeguard.github.facts import Artifact, Issue, Job, Repository, RunPage, WorkflowRun
 from flakeguard.worker.metrics import GitHubMetrics
 
 _REPO = "/repos/{owner}/{repo}"
@@ -108,6 +108,23 @@ class Installation:
         """Run the failed jobs of a workflow run again."""
         path = {"owner": owner, "repo": repo, "run_id": run_id}
         await self.call(f"POST {_REPO}/actions/runs/{{run_id}}/rerun-failed-jobs", path)
+
+    async def open_issues(self, owner: str, repo: str, label: str) -> Sequence[Issue]:
+        """Those with the label; pull requests, which GitHub lists among them, are left out."""
+        listed = self.listed(f"GET {_REPO}/issues", None, {"owner": owner, "repo": repo}, {"labels": label})
+        return [issue_of(told, self.app_id) async for told in listed if "pull_request" not in told]
+
+    async def open_issue(self, owner: str, repo: str, title: str, body: str, label: str) -> Issue:
+        """Open one. GitHub makes the label where the repository has none of that name.
+
+        Raises:
+            GoneError: The repository has no issues.
+        """
+        endpoint = f"POST {_REPO}/issues"
+        answer = await self.call(
+            endpoint, {"owner": owner, "repo": repo}, body={"title": title, "body": body, "labels": [label]}
+        )
+        return issue_of(json_of(answer, endpoint), self.app_id)
 
     async def permission_of(self, owner: str, repo: str, login: str) -> str:
         """What somebody may do in a repository: `admin`, `write`, `read` or `none`, which is also said of nobody."""

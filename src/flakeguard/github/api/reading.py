@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flakeguard.github.facts import Account, App, AppInstallation, Artifact, HookDelivery, Job, WorkflowRun, branch_of
+from flakeguard.github.facts import (
+    Account,
+    App,
+    AppInstallation,
+    Artifact,
+    HookDelivery,
+    Issue,
+    Job,
+    WorkflowRun,
+    branch_of,
+)
 
 type Told = Mapping[str, Any]
 
@@ -37,6 +47,12 @@ def job_of(told: Told) -> Job:
         told["name"], tuple(told["labels"]), _time_or_none(told.get("started_at")),
         _time_or_none(told.get("completed_at")),
     )  # fmt: skip
+
+
+def issue_of(told: Told, app_id: int) -> Issue:
+    """An issue, as the App of that id sees it."""
+    by: Told = told.get("performed_via_github_app") or {}
+    return Issue(told["number"], told["html_url"], told.get("body") or "", ours=by.get("id") == app_id)
 
 
 def app_of(told: Told) -> App:

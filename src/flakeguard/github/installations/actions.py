@@ -7,14 +7,15 @@ from typing import Any, Self
 import structlog
 
 from flakeguard.analysis.config import AnalysisConfig
+from flakeguard.analysis.turns import turn
 from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations import repository
 from flakeguard.github.installations.client import AppClient
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.publishing import pressing
-from flakeguard.github.publishing.conclusion import DISMISS_FLAKE, QUARANTINE, RERUN_FAILED
+from flakeguard.github.publishing import issuing, pressing
+from flakeguard.github.publishing.conclusion import DISMISS_FLAKE, OPEN_ISSUE, QUARANTINE, RERUN_FAILED
 from flakeguard.github.publishing.pressing import Decide
-from flakeguard.github.publishing.repository import find_target, gather
+from flakeguard.github.publishing.repository import SQL, find_target, gather
 from flakeguard.github.webhooks.owing import owe_answer
 from flakeguard.github.webhooks.repository import runs_of_commit
 from flakeguard.projects import audit
@@ -28,10 +29,10 @@ from fluxbase.resources import Resources
 logger = structlog.get_logger(__name__)
 
 NOT_YET: Mapping[str, str] = {
-    "open_issue": "FlakeGuard does not open issues yet.",
     "mark_stable": "Verdicts follow from what tests did; FlakeGuard does not let anybody overrule one yet.",
 }
 _NO_KEY = "This server has no key of the App: GITHUB_APP_ID and GITHUB_PRIVATE_KEY are not set."
+_NOBODYS = "The installation is nobody's by now, or suspended."
 _MAY_DECIDE = ("admin", "write")
 _FAILED = ("failure", "timed_out", "startup_failure", "cancelled")
 
@@ -65,6 +66,7 @@ class _Press:
     config: AnalysisConfig
     known: KnownRepository
     asked: _Asked
+    public_url: str | None
 
     @property
     def owner_and_name(self) -> tuple[str, str]:
@@ -76,12 +78,18 @@ type _Answer = Callable[[_Press], Awaitable[str]]
 
 
 async def perform(
-    resources: Resources, client: AppClient | None, data: Mapping[str, Any], *, job_id: str, config: AnalysisConfig
+    resources: Resources,
+    client: AppClient | None,
+    data: Mapping[str, Any],
+    *,
+    job_id: str,
+    config: AnalysisConfig,
+    public_url: str | None = None,
 ) -> str:
     """Do what the button asks for, and leave the answer in the organisation's audit trail; the answer.
 
     It is done before this is settled, and a job that is cut short between does it twice: GitHub refuses to run what
-    runs already, and what is decided is not decided again.
+    runs already, what is decided is not decided again, and an issue that is open is found.
 
     Raises:
         InvalidJobError: `data` is not what the job needs.
@@ -93,7 +101,7 @@ async def perform(
     if known is None:
         answer = "The repository is another installation's by now, or nobody's."
     elif act := _ANSWERS.get(asked.action):
-        answer = await act(_Press(resources, client, config, known, asked))
+        answer = await act(_Press(resources, client, config, known, asked, public_url))
     else:
         answer = NOT_YET.get(asked.action, f"FlakeGuard knows no action {asked.action}.")
     async with resources.database.transaction() as connection:
@@ -132,14 +140,19 @@ def _deciding(decide: Decide) -> _Answer:
     """Who may write to the repository decides; then the commit is published anew."""
 
     async def act(press: _Press) -> str:
-        if press.client is None:
-            return _NO_KEY
-        installation = press.client.installation(press.known.installation_id)
-        if await installation.permission_of(*press.owner_and_name, press.asked.by) not in _MAY_DECIDE:
-            return f"{press.asked.by} may not decide here: that takes write access to {press.known.full_name}."
-        return await _decided(press, decide)
+        return await _refusal(press) or await _decided(press, decide)
 
     return act
+
+
+async def _refusal(press: _Press) -> str | None:
+    """Why nothing is done; None for who may write to the repository."""
+    if press.client is None:
+        return _NO_KEY
+    installation = press.client.installation(press.known.installation_id)
+    if await installation.permission_of(*press.owner_and_name, press.asked.by) not in _MAY_DECIDE:
+        return f"{press.asked.by} may not decide here: that takes write access to {press.known.full_name}."
+    return None
 
 
 async def _decided(press: _Press, decide: Decide) -> str:
@@ -147,16 +160,32 @@ async def _decided(press: _Press, decide: Decide) -> str:
     async with press.resources.database.transaction() as connection:
         target = await find_target(connection, press.known.id, asked.head_sha)
         if target is None:
-            return "The installation is nobody's by now, or suspended."
+            return _NOBODYS
         gathered = await gather(connection, target, public_url=None, config=press.config, now=now)
         answer = await decide(connection, gathered.commit, Decider(f"@{asked.by}"), policy=DEFAULT_POLICY, now=now)
         await owe_answer(connection, press.known, asked.head_sha, cause=asked.cause)
     return answer
 
 
+async def _open_issue(press: _Press) -> str:
+    """Two presses at once take turns, so that the second one sees the issue of the first."""
+    if (refusal := await _refusal(press)) is not None or press.client is None:
+        return refusal or _NO_KEY
+    now, of = press.resources.now(), f"flakeguard issues {press.known.id}"
+    async with turn(press.resources.database, "lock", of, queries=SQL) as connection:
+        target = await find_target(connection, press.known.id, press.asked.head_sha)
+        if target is None:
+            return _NOBODYS
+        gathered = await gather(connection, target, public_url=press.public_url, config=press.config, now=now)
+        pulls = await connection.fetch(SQL["pulls_of_commit"], press.known.id, press.asked.head_sha)
+        tracker = press.client.installation(press.known.installation_id)
+        return await issuing.report(tracker, gathered.commit, [row["pr_number"] for row in pulls], by=press.asked.by)
+
+
 _ANSWERS: Mapping[str, _Answer] = {
     RERUN_FAILED.identifier: _rerun,
     QUARANTINE.identifier: _deciding(pressing.quarantine),
+    OPEN_ISSUE.identifier: _open_issue,
     DISMISS_FLAKE.identifier: _deciding(pressing.dismiss),
 }
 

@@ -56,8 +56,16 @@ def to_dismiss(commit: Commit) -> tuple[CommitFailure, ...]:
     )
 
 
+def to_report(commit: Commit) -> tuple[CommitFailure, ...]:
+    """The commit's flakes: those that the button about an issue is about."""
+    return tuple(failure for failure in commit.failures if failure.is_candidate)
+
+
 def actions(commit: Commit, handled: AbstractSet[str]) -> tuple[Action, ...]:
-    """The buttons that would help, of those that somebody answers."""
+    """The buttons that would help, of those that somebody answers.
+
+    An issue is for what running it again settles no more: it is not offered while that is.
+    """
     wanted: list[Action] = []
     if commit.may_rerun and any(
         failure.end is End.FAILED and failure.answer in _RERUN_HELPS for failure in commit.failures
@@ -65,7 +73,7 @@ def actions(commit: Commit, handled: AbstractSet[str]) -> tuple[Action, ...]:
         wanted.append(RERUN_FAILED)
     if to_quarantine(commit):
         wanted.append(QUARANTINE)
-    if any(failure.is_candidate for failure in commit.failures):
+    if to_report(commit) and RERUN_FAILED not in wanted:
         wanted.append(OPEN_ISSUE)
     if to_dismiss(commit):
         wanted.append(DISMISS_FLAKE)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tests.github.fake import APP_ID, FakeGitHub, Repository, fake_github
 
 from flakeguard.settings import FlakeGuardSettings
+from flakeguard.worker import retry_policy
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
@@ -169,3 +170,55 @@ async def test_what_is_proposed_is_dismissed_by_its_button(
         await settled(owner)
     row = await owner.fetchrow("SELECT state, decider, until > now() + interval '29 days' FROM quarantine_decisions")
     assert tuple(row) == ("DISMISSED", "@grace", True)
+
+
+async def test_an_issue_is_opened_for_the_flakes_of_a_commit_once_while_it_is_open(
+    client, tenant: Tenant, resources: Resources, settings: FlakeGuardSettings, fake: FakeGitHub,
+    repository: Repository, deliver, owner, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(retry_policy, "RETRY_DELAY_MS", 100)
+    repository.permissions |= {"grace": "read"}
+
+    async def answered() -> str:
+        await deliver("check_run", pressed(repository, "open_issue"))
+        await settled(owner)
+        return await owner.fetchval(
+            "SELECT metadata ->> 'answer' FROM audit_events WHERE action = 'github.action_requested'"
+            " ORDER BY id DESC LIMIT 1"
+        )
+
+    async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
+        content = report({"a": [FAIL, PASS], "b": [FAIL, PASS], "c": PASS}, class_name="tests.cart")
+        assert data(await upload(client, tenant.as_key, content, sha=SHA, **FACTS))["state"] == "analyzed"
+        await settled(owner)
+        assert buttons(repository) == ["quarantine", "open_issue"]
+        assert "write access" in await answered()
+        repository.permissions["grace"] = "write"
+        fake.fail("POST .*/issues$", status=403, body={"message": "Resource not accessible by integration"})
+        assert "Issues: write" in await answered()
+        repository.has_issues = False
+        assert "switched off" in await answered()
+        repository.has_issues = True
+        assert repository.issues == {}
+
+        by_test = {row["name"]: row["id"] for row in await owner.fetch("SELECT name, id FROM test_cases")}
+        quoted = f"<!-- flakeguard:test {by_test['a']} -->"
+        fake.add_issue(repository, quoted, None, labels=["flaky-test"])  # a person's, who quotes one of ours
+        fake.fail("POST .*/issues$", status=502, after=True)  # it is opened, and the answer is lost
+        first = await answered()
+        issue = list(repository.issues.values())[-1]
+        address = f"{fake.url}/acme/shop/issues/{issue['number']}"
+        assert first == f"Open already: {address}."  # found by the second try
+        assert issue["title"] in ("Flaky tests: a and 1 more", "Flaky tests: b and 1 more")
+        assert (issue["labels"], SHA in issue["body"], "@grace" in issue["body"]) == (["flaky-test"], True, True)
+        assert await answered() == first
+        assert len(repository.issues) == 2
+
+        issue["body"] = quoted  # b has none any more
+        opened = await answered()
+        assert opened.startswith("Opened ")
+        assert opened.endswith(f" for 1 test. Open already: {address}.")
+        for one in repository.issues.values():
+            one["state"] = "closed"
+        assert (await answered()).endswith(" for 2 tests.")
+    assert len(repository.issues) == 4

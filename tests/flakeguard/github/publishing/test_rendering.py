@@ -9,12 +9,13 @@ from markdown_it import MarkdownIt
 
 from flakeguard.analysis.model import Answer
 from flakeguard.github.publishing.conclusion import DISMISS_FLAKE, OPEN_ISSUE, QUARANTINE, RERUN_FAILED, conclude
+from flakeguard.github.publishing.issue import MOST_TESTS, mark_of, render_issue
 from flakeguard.github.publishing.markdown import size
 from flakeguard.github.publishing.model import Conclusion, End, Past
 from flakeguard.github.publishing.rendering import MARKER, MOST_BYTES, render_check_run, render_comment
 from flakeguard.quarantine.decisions import State
 
-from .commits import commit, failure, flake, held, job
+from .commits import SHA, commit, failure, flake, held, job
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable("table")
 EVERYTHING = frozenset({"rerun_failed", "quarantine", "open_issue", "dismiss_flake"})
@@ -66,24 +67,42 @@ def test_buttons_are_those_that_help_and_that_somebody_answers():
     def identifiers(said, handled=EVERYTHING):
         return [action.identifier for action in render_check_run(said, handled=handled).actions]
 
-    assert identifiers(commit(flake())) == ["rerun_failed", "quarantine", "open_issue"]
+    assert identifiers(commit(flake())) == ["rerun_failed", "quarantine"]
     assert identifiers(commit(flake()), {"rerun_failed"}) == ["rerun_failed"]
-    assert identifiers(commit(flake(1, 0.69))) == [
-        "rerun_failed",
-        "open_issue",
-    ]
+    assert identifiers(commit(flake(1, 0.69))) == ["rerun_failed"]
     assert identifiers(commit(failure(likely=0.99))) == []  # running it again would not help
     assert identifiers(commit(flake(), may_rerun=False)) == ["quarantine", "open_issue"]
     assert identifiers(commit()) == []
-    assert identifiers(commit(flake(verdict="broken"))) == ["rerun_failed", "open_issue"]
-    assert identifiers(commit(flake(decision=held()))) == ["rerun_failed", "open_issue"]
-    proposed = commit(flake(decision=held(State.PROPOSED)))
-    assert identifiers(proposed) == ["rerun_failed", "quarantine", "open_issue"]  # there are three places
-    assert identifiers(proposed, EVERYTHING - {"open_issue"}) == ["rerun_failed", "quarantine", "dismiss_flake"]
+    assert identifiers(commit(flake(end=End.RERUN))) == ["quarantine", "open_issue"]  # nothing is left to run again
+    assert identifiers(commit(flake(verdict="broken"))) == ["rerun_failed"]
+    assert identifiers(commit(flake(decision=held()))) == ["rerun_failed"]
+    assert identifiers(commit(flake(decision=held()), may_rerun=False)) == ["open_issue"]
+    proposed = flake(decision=held(State.PROPOSED))
+    assert identifiers(commit(proposed)) == ["rerun_failed", "quarantine", "dismiss_flake"]
+    assert identifiers(commit(proposed, may_rerun=False)) == ["quarantine", "open_issue", "dismiss_flake"]
     for action in (RERUN_FAILED, QUARANTINE, OPEN_ISSUE, DISMISS_FLAKE):
         assert len(action.label) <= 20
         assert len(action.description) <= 40
         assert len(action.identifier) <= 20
+
+
+def test_an_issue_is_about_its_tests_and_marked_for_each():
+    foreign = flake(7, name="`x` | @everyone <!-- flakeguard:test 8 -->")
+    alone = render_issue(commit(failure(1), foreign), [foreign], [], by="grace")
+    assert alone.title == "Flaky test: `x` | @everyone <!-- flakeguard:test 8 -->"
+    assert alone.body.startswith(f"FlakeGuard takes this test for flaky. It failed on {SHA}.")
+    assert "Asked for by @grace." in alone.body
+    assert mark_of(foreign) in alone.body
+    assert mark_of(flake(8)) not in alone.body  # a test's name marks nothing
+    assert "test_1" not in alone.body
+    assert "@everyone" not in GITHUB.render(alone.body)
+    many = [flake(number, name="ü" * 300) for number in range(MOST_TESTS)]
+    said = render_issue(commit(*many), many, [12, 3], by="app/x")
+    assert (said.title[-12:], len(said.title) < 256) == (" and 49 more", True)
+    assert "(#3, #12)" in said.body
+    assert "@app" not in said.body
+    assert size(said.body) < MOST_BYTES
+    assert all(mark_of(one) in said.body for one in many)
 
 
 def test_what_is_in_quarantine_is_said_beside_its_answer_unless_it_is_broken():
