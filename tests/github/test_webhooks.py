@@ -43,3 +43,12 @@ def test_others_are_refused(fake: FakeGitHub) -> None:
         webhooks.workflow_run(fake, fake.repositories[815], 7)
     with pytest.raises(AssertionError, match="GitHub has no action forgotten"):
         webhooks.installation(fake, 4711, "forgotten")
+
+
+def test_what_a_test_leaves_out_is_as_in_an_example_and_what_it_makes_up_is_refused() -> None:
+    told = {"action": "suspend", "installation": {"id": 7, "account": {"login": "acme"}}}
+    whole = webhooks.completed("installation", told)
+    assert (whole["installation"]["id"], whole["installation"]["account"]["login"]) == (7, "acme")
+    assert webhooks.differences("installation", whole) == []
+    with pytest.raises(AssertionError, match="'owner' was unexpected"):
+        webhooks.completed("installation", told | {"repositories": [{"id": 1, "owner": "acme"}]})
