@@ -19,8 +19,8 @@ def query(page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-async def send(site, name: str, run: int) -> None:
-    meta = {"sha": f"{run:040x}", "branch": "live", "job_name": "unit", "github_run_id": run}
+async def send(site, name: str, run: int, branch: str = "live") -> None:
+    meta = {"sha": f"{run:040x}", "branch": branch, "job_name": "unit", "github_run_id": run}
     async with httpx.AsyncClient() as client:
         answer = await client.post(
             f"{site.url}/api/v1/ingest/junit",
@@ -89,6 +89,20 @@ async def test_uploads_arrive_by_themselves(page, site) -> None:
     first = page.locator("details.upload").first
     await expect(first).to_contain_text("live")
     await expect(first).to_contain_text("Analysed")
+
+
+async def test_a_list_of_projects_changes_by_itself(page, site) -> None:
+    for place in ("/?all", "/orgs/acme"):
+        await page.goto(site.url + place)
+        await expect(page.locator("#live-state")).to_have_attribute("data-state", "on")
+    row = page.locator(f"#project-{site.project_id}")
+    await expect(row).not_to_contain_text("00000000")
+    await page.get_by_role("link", name="Web shop", exact=True).focus()
+    await send(site, "on_the_default_branch", 9003, "main")
+    await expect(row).to_contain_text("00000000")
+    await expect(page.get_by_role("link", name="Web shop", exact=True)).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(site.base)
 
 
 async def test_run_page_answers_whose_failure_it_is(page, site) -> None:

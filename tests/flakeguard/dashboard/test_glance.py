@@ -163,3 +163,13 @@ async def test_a_page_costs_the_same_statements_for_one_project_and_for_many(wor
         await workshop.tests(project, "flaky")
     assert [await statements(path) for path in ("/?all", "/orgs/ada-inc")] == few
     assert 'type="search"' in (await ada.get("/")).text, "many projects can be searched"
+
+
+async def test_who_may_not_make_a_project_is_not_sent_to_its_form(client, people, owner) -> None:
+    client.cookies.update(people["mallory"].cookies)
+    client.headers["accept"] = "text/html"
+    assert (await client.get("/")).headers["location"] == "/orgs/mallory-inc/projects/new"
+    await owner.execute("UPDATE memberships SET role = 'VIEWER' WHERE user_id = $1", people["mallory"].user.id)
+    assert (await client.get("/")).headers["location"] == "/orgs/mallory-inc"
+    page = await client.get("/orgs/mallory-inc")
+    assert "An owner or administrator of mallory inc makes it" in page.text

@@ -3,7 +3,7 @@
 -- branch the newest commits, of the tests those that are neither stable nor unproven.
 WITH named AS (
     SELECT id, organization_id, name, default_branch FROM projects
-    WHERE organization_id = ANY ($1::bigint[]) AND ($2::text IS NULL OR name ILIKE $2 OR slug ILIKE $2)
+    WHERE organization_id = ANY ($1::bigint[]) AND ($2::text IS NULL OR name ILIKE $2)
 ), standing AS (
     SELECT p.*, t.flaky, t.broken, t.suspected, newest.executed_at AS last_result_at, head.failed AS head_failed,
            head.outage AS head_outage
