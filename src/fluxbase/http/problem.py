@@ -164,6 +164,8 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _plain(item: Mapping[str, Any]) -> str:
+    if tuple(item["loc"]) == ("body",) and isinstance(item.get("input"), str | bytes):
+        return "send a JSON object, with the header Content-Type: application/json"  # curl's -d says it is a form
     return str(item["msg"]).removeprefix("Value error, ")
 
 

@@ -130,3 +130,10 @@ async def test_fields_that_are_missing_are_named(client):
     assert answer.status_code == 422
     assert "password: Field required" in answer.json()["message"]
     assert answer.json()["details"] == [{"field": "password", "message": "Field required"}]
+
+
+async def test_json_that_calls_itself_a_form_is_told_what_it_lacks(client):
+    form = {"content-type": "application/x-www-form-urlencoded"}  # what curl's -d sends
+    answer = await client.post("/api/v1/auth/signup", content=b'{"email": "ada@example.com"}', headers=form)
+    assert answer.status_code == 422
+    assert answer.json()["message"] == "body: send a JSON object, with the header Content-Type: application/json"
