@@ -82,6 +82,15 @@ async def restartable(postgres: OwnPostgres) -> Addresses:
     return Addresses(owner, runtime, "redis://127.0.0.1:1/0", "x" * 40)
 
 
+async def test_alone_its_migrations_leave_public_to_the_user(restartable):
+    owner = await asyncpg.connect(restartable.owner_dsn)
+    schemas = {row["nspname"] for row in await owner.fetch("SELECT DISTINCT relnamespace::regnamespace::text AS nspname"
+        " FROM pg_class WHERE relkind IN ('r', 'p', 'S') AND relnamespace NOT IN"
+        " ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)")}  # fmt: skip
+    await owner.close()
+    assert schemas == {"auth", "jobs", "realtime", "storage"}
+
+
 async def test_postgresql_restarted_under_load_loses_nothing_and_heals(settings, postgres, restartable):
     accepted: list[str] = []
     statuses: set[int] = set()
