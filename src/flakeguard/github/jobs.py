@@ -12,7 +12,7 @@ from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_ru
 from flakeguard.github.polling.polling import Pace, discover, poll_repository
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
-from flakeguard.worker.errors import InvalidJobError
+from flakeguard.worker.errors import InvalidJobError, NoAppError
 from flakeguard.worker.jobs import PollRepositoryJobData, RunsIngestJobData
 from fluxbase.db import Connection
 from fluxbase.resources import Resources
@@ -42,10 +42,10 @@ class Fetching:
         """GitHub.
 
         Raises:
-            InvalidJobError: This worker cannot ask it.
+            NoAppError: This worker cannot ask it.
         """
         if self.github is None:
-            raise InvalidJobError("this worker has no client of a GitHub App: it cannot read from GitHub")
+            raise NoAppError
         return self.github
 
 

@@ -36,6 +36,13 @@ class InvalidJobError(InvalidRequestError):
     code = "invalid_job"
 
 
+class NoAppError(UnavailableError):
+    """The job asks GitHub, and this worker has no key of the App; another worker may have it."""
+
+    def __init__(self) -> None:
+        super().__init__("this worker has no key of the GitHub App: set GITHUB_APP_ID and GITHUB_PRIVATE_KEY")
+
+
 class PoisonousJobError(InvalidRequestError):
     """A job that workers began with again and again, and never finished nor failed."""
 
@@ -54,6 +61,9 @@ _DATABASE_AWAY = (
     asyncpg.SerializationError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby: the primary has just changed
     asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed: no job's fault
+    asyncpg.UndefinedColumnError,  # migrated by a newer version, which is not everywhere yet: its workers can do it
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     UnavailableError,

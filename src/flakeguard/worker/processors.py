@@ -23,7 +23,7 @@ from flakeguard.github.webhooks.working import App
 from flakeguard.ingestion.processing import process_upload
 from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.worker.dead_letters import Cause, bury
-from flakeguard.worker.errors import InvalidJobError, PoisonousJobError
+from flakeguard.worker.errors import InvalidJobError, NoAppError, PoisonousJobError
 from flakeguard.worker.jobs import (
     ANALYZE_RUN,
     ANALYZE_UPLOAD,
@@ -83,7 +83,7 @@ def processors(
 ) -> Processors:
     """The processor of each job, by the public name of its queue and its own.
 
-    Without `client` GitHub is not asked; without `publishing` nothing is said there, and nothing owed.
+    What needs GitHub waits, without `client` or `publishing`, for a worker that has them.
     """
     tell = _counting(metrics)
 
@@ -96,13 +96,13 @@ def processors(
         ingestion_id = UploadJobData.of(job.name, job.data).ingestion_id
         judged = await analyze_ingestion(
             resources.database, ingestion_id, job_id=job.id, config=config, now=resources.now, tell=tell,
-            owe_next=(owe_publication,) if publishing else (),
+            owe_next=(owe_publication,),
         )  # fmt: skip
         return {"testsAnalyzed": judged}
 
     async def analyze_a_run(job: Job) -> Mapping[str, Any]:
         if publishing is None:
-            raise InvalidJobError("this worker has no key of a GitHub App: set GITHUB_APP_ID and GITHUB_PRIVATE_KEY")
+            raise NoAppError
         return await analyze_run(
             resources.database, publishing, job.name, job.data,
             job_id=job.id, afresh=job.tries > 1 or job.stalled > 0, config=config, now=resources.now, tell=tell,

@@ -6,7 +6,8 @@
 | network    | GitHub does not answer, a connection breaks | 3 retries: 5 s, doubled, at most 30 s, jitter      |
 | processing | anything else that breaks                   | the same                                           |
 | rate_limit | GitHub's limits                             | waits as asked; costs no retry, for a day at most  |
-| outage     | PostgreSQL or Redis is away                 | waits 5 s, doubled, to 30 s; costs none, for a day |
+| outage     | PostgreSQL or Redis is away, or this worker | waits 5 s, doubled, to 30 s; costs none, for a day |
+|            | lacks what others have: key, newer version  |                                                    |
 | system     | memory, disk, file handles                  | an alert in the log, then as network               |
 
 Who refuses and says for how long (Retry-After, X-RateLimit-Reset) is believed, up to the day.

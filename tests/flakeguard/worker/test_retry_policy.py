@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from flakeguard.worker.errors import InvalidJobError, RetryLater, kind_of, wait_asked_for
+from flakeguard.worker.errors import InvalidJobError, NoAppError, RetryLater, kind_of, wait_asked_for
 from flakeguard.worker.jobs import RunsAnalyzeJobData, RunsIngestJobData, TestsRecomputeJobData
 from flakeguard.worker.queues import PRIORITIES, bullmq_name, public_name
 from flakeguard.worker.retry_policy import (
@@ -84,6 +84,8 @@ def test_nobody_is_waited_for_longer_than_a_day(asked: float, waited: float) -> 
         (asyncpg.CannotConnectNowError("starting up"), Kind.OUTAGE),
         (asyncpg.AdminShutdownError("stops"), Kind.OUTAGE),
         (asyncpg.ConnectionDoesNotExistError("cut"), Kind.OUTAGE),
+        (asyncpg.UndefinedColumnError("a newer version dropped it"), Kind.OUTAGE),
+        (NoAppError(), Kind.OUTAGE),
         (asyncpg.UniqueViolationError("ours"), Kind.PROCESSING),
         (ValueError("a bug"), Kind.PROCESSING),
     ],

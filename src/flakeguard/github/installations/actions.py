@@ -21,7 +21,7 @@ from flakeguard.github.webhooks.repository import runs_of_commit
 from flakeguard.projects import audit
 from flakeguard.quarantine.policy import DEFAULT_POLICY
 from flakeguard.quarantine.repository import Decider
-from flakeguard.worker.errors import InvalidJobError
+from flakeguard.worker.errors import InvalidJobError, NoAppError
 from flakeguard.worker.outbox import settle
 from fluxbase.db import Connection
 from fluxbase.resources import Resources
@@ -31,7 +31,6 @@ logger = structlog.get_logger(__name__)
 NOT_YET: Mapping[str, str] = {
     "mark_stable": "Verdicts follow from what tests did; FlakeGuard does not let anybody overrule one yet.",
 }
-_NO_KEY = "This server has no key of the App: GITHUB_APP_ID and GITHUB_PRIVATE_KEY are not set."
 _NOBODYS = "The installation is nobody's by now, or suspended."
 _MAY_DECIDE = ("admin", "write")
 _FAILED = ("failure", "timed_out", "startup_failure", "cancelled")
@@ -62,7 +61,7 @@ class _Press:
     """A button, pressed: of which repository, and what it takes to answer."""
 
     resources: Resources
-    client: AppClient | None
+    client: AppClient
     config: AnalysisConfig
     known: KnownRepository
     asked: _Asked
@@ -93,9 +92,12 @@ async def perform(
 
     Raises:
         InvalidJobError: `data` is not what the job needs.
+        NoAppError: Without a client nothing can be done for a button.
         flakeguard.github.errors: GitHub is away, limits us, or refuses.
     """
     asked = _Asked.of(data)
+    if client is None:
+        raise NoAppError
     async with resources.database.transaction() as connection:
         known = await _known(connection, asked)
     if known is None:
@@ -117,8 +119,6 @@ async def _known(connection: Connection, asked: _Asked) -> KnownRepository | Non
 
 
 async def _rerun(press: _Press) -> str:
-    if press.client is None:
-        return _NO_KEY
     async with press.resources.database.transaction() as connection:
         runs = await runs_of_commit(connection, press.known.id, press.asked.head_sha)
     failed = [run.workflow_run_id for run in runs if run.conclusion in _FAILED]
@@ -147,8 +147,6 @@ def _deciding(decide: Decide) -> _Answer:
 
 async def _refusal(press: _Press) -> str | None:
     """Why nothing is done; None for who may write to the repository."""
-    if press.client is None:
-        return _NO_KEY
     installation = press.client.installation(press.known.installation_id)
     if await installation.permission_of(*press.owner_and_name, press.asked.by) not in _MAY_DECIDE:
         return f"{press.asked.by} may not decide here: that takes write access to {press.known.full_name}."
@@ -169,8 +167,8 @@ async def _decided(press: _Press, decide: Decide) -> str:
 
 async def _open_issue(press: _Press) -> str:
     """Two presses at once take turns, so that the second one sees the issue of the first."""
-    if (refusal := await _refusal(press)) is not None or press.client is None:
-        return refusal or _NO_KEY
+    if (refusal := await _refusal(press)) is not None:
+        return refusal
     now, of = press.resources.now(), f"flakeguard issues {press.known.id}"
     async with turn(press.resources.database, "lock", of, queries=SQL) as connection:
         target = await find_target(connection, press.known.id, press.asked.head_sha)
