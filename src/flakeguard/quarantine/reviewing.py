@@ -7,6 +7,7 @@ from typing import Any
 
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.model import Verdict
+from flakeguard.analysis.repository import SQL as ANALYSIS_SQL
 from flakeguard.analysis.repository import load_runs
 from flakeguard.analysis.window import Decoder, join, known, run_ids
 from flakeguard.projects import audit
@@ -75,6 +76,7 @@ async def _tell(connection: Connection, project_id: int, reviewed: Reviewed) -> 
         connection, organization_id=organization_id, project_id=project_id, action="quarantine.reviewed",
         **asdict(reviewed),
     )  # fmt: skip
+    await connection.execute(ANALYSIS_SQL["notify"], f"{project_id}:")  # open pages look again
 
 
 async def candidates_of(

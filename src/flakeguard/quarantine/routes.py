@@ -56,12 +56,12 @@ async def list_decisions_of_test(request: Request, reader: ProjectReader, test_c
 
 @router.post("/flakes/{test_case_id}/quarantine", summary="Quarantine a test")
 async def quarantine(
-    request: Request, project_id: int, test_case_id: int, user: CurrentUser, wanted: Wanted
+    request: Request, project_id: int, test_case_id: int, user: CurrentUser, wanted: Wanted | None = None
 ) -> Response:
     """The decision; of a test that is in quarantine, the one that is there."""
     resources = request.app.state.resources
     decision = await managing.quarantine(
-        resources.database, user, project_id, test_case_id, reason=wanted.reason,
+        resources.database, user, project_id, test_case_id, reason=wanted.reason if wanted else "",
         policy=DEFAULT_POLICY, config=analysis_config(request.app.state.settings), now=resources.now(),
     )  # fmt: skip
     return success(request, decision_as_json(decision))
