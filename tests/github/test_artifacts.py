@@ -34,7 +34,7 @@ async def test_runs_since_a_time_and_one_of_them(fake: FakeGitHub, installation:
     (page,) = [page async for page in installation.runs("acme", "shop", since)]
     (run,) = page.runs
     assert run == await installation.run("acme", "shop", RUN)
-    assert (run.id, run.attempt, run.pr_numbers, run.conclusion, run.branch) == (RUN, 1, (12,), "failure", "main")
+    assert (run.id, run.attempt, run.pr_numbers, run.conclusion, run.head_branch) == (RUN, 1, (12,), "failure", "main")
     assert run.run_started_at == datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
@@ -60,9 +60,9 @@ async def test_a_list_that_is_still_the_same_is_not_sent_again(fake, installatio
 
 async def test_a_forks_branch_is_not_ours(fake: FakeGitHub, installation: Installation, repository) -> None:
     fake.add_run(repository, RUN, head_repository={"full_name": "mallory/shop"})
-    assert (await installation.run("acme", "shop", RUN)).branch == "mallory:main"
+    assert (await installation.run("acme", "shop", RUN)).head_branch == "mallory:main"
     fake.add_run(repository, RUN + 1, head_repository=None)
-    assert (await installation.run("acme", "shop", RUN + 1)).branch == "main"
+    assert (await installation.run("acme", "shop", RUN + 1)).head_branch == "main"
 
 
 async def test_jobs_of_an_attempt(fake: FakeGitHub, installation: Installation, repository: Repository) -> None:

@@ -67,13 +67,13 @@ class HookDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowRun:
-    """A run at its latest attempt. `branch` is `owner:branch` of a fork's."""
+class Run:
+    """One attempt of a workflow run, as an event tells of it. `head_branch` is `owner:branch` of a fork's."""
 
     id: int
     attempt: int
     head_sha: str
-    branch: str | None
+    head_branch: str | None
     event: str | None
     pr_numbers: tuple[int, ...]
     workflow_name: str | None
@@ -81,9 +81,20 @@ class WorkflowRun:
     html_url: str | None
     status: str | None
     conclusion: str | None
-    created_at: datetime
     run_started_at: datetime | None
-    updated_at: datetime | None = None
+
+    @property
+    def completed(self) -> bool:
+        """Whether there can be artifacts to fetch."""
+        return self.status == "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun(Run):
+    """A run at its latest attempt, as GitHub answers. `created_at` is the first attempt's."""
+
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from flakeguard.github.facts import Run
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.owing import owe_run
 from flakeguard.github.webhooks.repository import note_run, set_run_state
 from flakeguard.loadtest.answers import INSTALLATION_ID, OWNER, repository_of, sha_of

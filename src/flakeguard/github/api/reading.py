@@ -24,7 +24,7 @@ def run_of(told: Told) -> WorkflowRun:
     head: Told = told.get("head_repository") or {}
     return WorkflowRun(
         id=told["id"], attempt=told.get("run_attempt") or 1, head_sha=told["head_sha"],
-        branch=branch_of(told.get("head_branch"), head.get("full_name"), told["repository"]["full_name"]),
+        head_branch=branch_of(told.get("head_branch"), head.get("full_name"), told["repository"]["full_name"]),
         event=told["event"], pr_numbers=tuple(pull["number"] for pull in told.get("pull_requests") or ()),
         workflow_name=told.get("name"), run_number=told["run_number"], html_url=told["html_url"],
         status=told.get("status"), conclusion=told.get("conclusion"), created_at=_time(told["created_at"]),

@@ -7,7 +7,7 @@ fetched. So a worker may die between any two steps: the job runs again, and the 
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, cast
@@ -22,8 +22,7 @@ from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, TooLargeError
-from flakeguard.github.facts import Artifact, Job, WorkflowRun
-from flakeguard.github.webhooks.notices import Run
+from flakeguard.github.facts import Artifact, Job, Run, WorkflowRun
 from flakeguard.github.webhooks.repository import note_run
 from flakeguard.ingestion.accepting import accept_for
 from flakeguard.ingestion.meta import RunMeta
@@ -166,21 +165,17 @@ async def _leave(database: Database, key: tuple[int, int, int], job_id: str, *, 
 
 async def _note(database: Database, repository_id: int, run: WorkflowRun, attempt: int) -> Sequence[int]:
     """Keep what GitHub says of the run; the pull requests that it is known to belong to."""
-    latest = attempt == run.attempt
     async with database.transaction() as connection:
-        await note_run(connection, repository_id, as_noted(run, attempt, latest=latest))
+        await note_run(connection, repository_id, as_noted(run, attempt))
         row = await connection.fetchrow(_SQL["find_run"], repository_id, run.id, attempt)
     return row["pr_numbers"] if row else run.pr_numbers
 
 
-def as_noted(run: WorkflowRun, attempt: int, *, latest: bool = True) -> Run:
+def as_noted(run: WorkflowRun, attempt: int) -> Run:
     """The run as `github_runs` keeps it; what is known of the latest attempt alone is left out of an earlier one."""
-    return Run(
-        id=run.id, attempt=attempt, head_sha=run.head_sha, head_branch=run.branch, event=run.event,
-        pr_numbers=run.pr_numbers, workflow_name=run.workflow_name, run_number=run.run_number, html_url=run.html_url,
-        status=run.status if latest else "completed", conclusion=run.conclusion if latest else None,
-        run_started_at=run.run_started_at if latest else None,
-    )  # fmt: skip
+    if attempt == run.attempt:
+        return run
+    return replace(run, attempt=attempt, status="completed", conclusion=None, run_started_at=None)
 
 
 async def _fetch_all(fetch: _Fetch) -> _Told:
@@ -268,7 +263,7 @@ async def _accept(connection: Connection, fetch: _Fetch, meta: RunMeta, received
 def _meta(fetch: _Fetch, identity: JobIdentity, job: Job | None) -> RunMeta:
     run = fetch.run
     return RunMeta(
-        sha=run.head_sha, branch=run.branch or "", provider="github", repo_full_name=fetch.called,
+        sha=run.head_sha, branch=run.head_branch or "", provider="github", repo_full_name=fetch.called,
         workflow_name=run.workflow_name, github_run_id=str(run.id), github_run_attempt=fetch.attempt,
         github_run_number=run.run_number, run_url=run.html_url, event=run.event,
         pr_number=min(fetch.pr_numbers, default=None), job_name=identity.name, job_variant=identity.variant,

@@ -12,11 +12,10 @@ import structlog
 
 from flakeguard.github.artifacts.fetching import as_noted
 from flakeguard.github.artifacts.source import Source
-from flakeguard.github.facts import WorkflowRun
+from flakeguard.github.facts import Run, WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.polling.pace import DEAD_RESTS, created_since, due_before, next_cursor, wait_after
 from flakeguard.github.webhooks import owing, repository
-from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
 from flakeguard.worker.dead_letters import retry
 from flakeguard.worker.errors import RetryLater
@@ -131,7 +130,7 @@ async def _hear_of(connection: Connection, known: KnownRepository, run: Workflow
 
     GitHub lists the latest attempt alone. Those before it are over too, and may be what nobody told of.
     """
-    told = [as_noted(run, number, latest=number == run.attempt) for number in range(1, run.attempt + 1)]
+    told = [as_noted(run, number) for number in range(1, run.attempt + 1)]
     return sum([await _hear_of_attempt(connection, known, attempt, cause) for attempt in told])
 
 

@@ -3,30 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from flakeguard.github.facts import Account, Repository
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One attempt of a workflow run."""
-
-    id: int
-    attempt: int
-    head_sha: str
-    head_branch: str | None
-    event: str | None
-    pr_numbers: tuple[int, ...]
-    workflow_name: str | None
-    run_number: int | None
-    html_url: str | None
-    status: str | None
-    conclusion: str | None
-    run_started_at: datetime | None
-
-    @property
-    def completed(self) -> bool:
-        """Whether there can be artifacts to fetch."""
-        return self.status == "completed"
+from flakeguard.github.facts import Account, Repository, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
+from flakeguard.github.facts import Run
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.webhooks.notices import ActionRequested, Run
+from flakeguard.github.webhooks.notices import ActionRequested
 from flakeguard.github.webhooks.priorities import Priority
 from flakeguard.github.webhooks.repository import KnownRun, jobs_of
 from flakeguard.worker.jobs import (

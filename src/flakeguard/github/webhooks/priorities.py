@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from flakeguard.github.webhooks.notices import Run
+from flakeguard.github.facts import Run
 
 type Priority = Literal["low", "normal", "high", "critical"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from flakeguard.github.facts import Account, Repository, branch_of
+from flakeguard.github.facts import Account, Repository, Run, branch_of
 from flakeguard.github.webhooks.fields import (
     Payload,
     flag,
@@ -26,7 +26,6 @@ from flakeguard.github.webhooks.notices import (
     PullTold,
     RepositoriesChanged,
     RepositoryGone,
-    Run,
     RunTold,
     Unknown,
 )

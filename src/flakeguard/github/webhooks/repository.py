@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from flakeguard.github.webhooks.notices import Delivery, PullTold, Run
+from flakeguard.github.facts import Run
+from flakeguard.github.webhooks.notices import Delivery, PullTold
 from fluxbase.db import Connection, load
 
 SQL = load(__package__)

@@ -8,9 +8,9 @@ from tests.github import faults
 from tests.github.fake import FakeGitHub, Repository
 
 from flakeguard.github.api import GitHub, installation
+from flakeguard.github.facts import Run
 from flakeguard.github.polling.pace import FIRST_LOOK, LONGEST_WAIT, created_since, next_cursor, wait_after
 from flakeguard.github.polling.polling import Pace, discover, poll_repository
-from flakeguard.github.webhooks.notices import Run
 from flakeguard.github.webhooks.repository import note_run, set_run_state
 from flakeguard.worker.jobs import PollRepositoryJobData
 from flakeguard.worker.outbox import settle
