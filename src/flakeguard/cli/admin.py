@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 @app.command("failed")
 def failed(*, json_: Json = False) -> None:
     """List jobs that were given up, and why."""
-    with reached(read_settings(), quiet=True) as addresses:
+    with reached(read_settings(), quiet=True, asks=True) as addresses:
         jobs = asyncio.run(_failed(addresses))
     if json_:
         print_json([{**job, "dead_at": job["dead_at"].isoformat()} for job in jobs])
@@ -42,7 +42,7 @@ def retry(
     json_: Json = False,
 ) -> None:
     """Try jobs again that were given up."""
-    with reached(read_settings(), quiet=True) as addresses:
+    with reached(read_settings(), quiet=True, asks=True) as addresses:
         revived = asyncio.run(_retry(addresses, job_id))
     if job_id is not None and not revived:
         fail(ExitCode.NOTHING_MATCHED, f"no job {job_id} was given up", hint="`flakeguard admin failed` lists them.")
@@ -60,7 +60,7 @@ def operators(
     json_: Json = False,
 ) -> None:
     """List who may see and steer the queues in the dashboard; with an option, change that first."""
-    with reached(read_settings(), quiet=True) as addresses:
+    with reached(read_settings(), quiet=True, asks=True) as addresses:
         found, known = asyncio.run(_operators(addresses, add, remove))
     if not known:
         fail(ExitCode.NOTHING_MATCHED, f"there is no account {add or remove}", hint="It must be signed up first.")

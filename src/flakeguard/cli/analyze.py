@@ -33,7 +33,7 @@ def analyze(
 ) -> None:
     """Judge every test again at this moment: after a change of thresholds, or to let old verdicts age."""
     settings = read_settings()
-    with reached(settings, quiet=True) as addresses:
+    with reached(settings, quiet=True, asks=True) as addresses:
         wanted = _Wanted(project, recompute=recompute, update_quarantine=update_quarantine)
         found = asyncio.run(_analyze(settings, addresses, wanted, quiet=json_))
     if json_:

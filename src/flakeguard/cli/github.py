@@ -61,7 +61,7 @@ def _do[T](settings: FlakeGuardSettings, action: Callable[[Resources, GitHub], A
             finally:
                 await github.aclose()
 
-    with reached(settings, quiet=True) as addresses:
+    with reached(settings, quiet=True, asks=True) as addresses:
         try:
             return asyncio.run(opened(addresses))
         except (GitHubRefusedError, GoneError) as error:

@@ -33,7 +33,7 @@ def _do[T](action: Callable[[Resources], Awaitable[T]]) -> T:
         async with open_resources(addresses, application_name="flakeguard-queues") as resources:
             return await action(resources)
 
-    with reached(read_settings(), quiet=True) as addresses:
+    with reached(read_settings(), quiet=True, asks=True) as addresses:
         try:
             return asyncio.run(opened(addresses))
         except NotFoundError as error:
