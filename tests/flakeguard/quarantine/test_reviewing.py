@@ -57,6 +57,14 @@ async def test_two_reviews_at_once_propose_once(resources: Resources, tenant: Te
     both = await asyncio.gather(*(reviewed(resources, tenant, tests) for _ in range(2)))
     assert sum(one.proposed for one in both) == 1
     assert await states(resources) == [(tests["adds"], "PROPOSED")]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with resources.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO quarantine_decisions"
+                " (project_id, test_case_id, state, score, confidence, rationale, until, decided_at, decider)"
+                " VALUES ($1, $2, 'ACTIVE', 0.5, 0.5, 'twice', now(), now(), 'ada')",
+                tenant.project.id, tests["adds"],
+            )  # fmt: skip
 
 
 async def test_a_policy_that_may_quarantines_what_was_proposed(
@@ -105,29 +113,11 @@ async def test_what_is_stable_by_now_is_resolved(
     assert await swept(resources, 0) == Reviewed(resolved=1)
 
 
-async def test_a_test_has_one_open_decision(resources: Resources, tenant: Tenant, tests: Mapping[str, int]) -> None:
-    await reviewed(resources, tenant, tests)
-    with pytest.raises(asyncpg.UniqueViolationError):
-        async with resources.database.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO quarantine_decisions"
-                " (project_id, test_case_id, state, score, confidence, rationale, until, decided_at, decider)"
-                " VALUES ($1, $2, 'ACTIVE', 0.5, 0.5, 'twice', now(), now(), 'ada')",
-                tenant.project.id, tests["adds"],
-            )  # fmt: skip
-
-
-async def test_tests_of_another_project_are_not_touched(
-    resources: Resources, stranger: Tenant, tests: Mapping[str, int]
-) -> None:
-    assert await reviewed(resources, stranger, tests) == Reviewed()
-    assert await states(resources) == []
-
-
 async def test_tenants_see_their_own_decisions_and_write_none(
     resources: Resources, tenant: Tenant, stranger: Tenant, tests: Mapping[str, int]
 ) -> None:
-    await reviewed(resources, tenant, tests)
+    assert await reviewed(resources, stranger, tests) == Reviewed()  # the tests are another project's
+    assert await reviewed(resources, tenant, tests) == Reviewed(proposed=1)
     for person, expected in ((tenant, 1), (stranger, 0)):
         async with resources.database.transaction(Claims("authenticated", str(person.user.id))) as connection:
             assert await connection.fetchval("SELECT count(*) FROM quarantine_decisions") == expected
