@@ -24,6 +24,7 @@ from flakeguard.worker.logged import log_fields
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.operating.history import sample_for_ever
 from flakeguard.worker.outbox import Relay
+from flakeguard.worker.precedence import take_turn
 from flakeguard.worker.processors import Job, Processors, begin, processor_of, processors
 from flakeguard.worker.publishing import BACKOFF, Kept, Publisher
 from flakeguard.worker.queues import (
@@ -107,6 +108,7 @@ def queue_worker(
     """BullMQ's worker of one queue, not running yet: its jobs go through `known`, are counted, logged and judged."""
 
     async def process(bull_job: Any, token: str) -> Mapping[str, Any]:
+        await take_turn(bull_job, token)
         return await leaving.within(bull_job, token, _process(resources, _job(queue, bull_job, token), known, metrics))
 
     worker = Worker(

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import failing, outbox, retry_policy, runner
+from flakeguard.worker.bull import Queue
 from flakeguard.worker.dead_letters import Cause, acts, bury, count_dead_letters, dead_letters, discard, retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import PROCESS_RUN
@@ -22,7 +23,7 @@ from flakeguard.worker.operating.inspecting import failures
 from flakeguard.worker.outbox import Relay, owe, settle
 from flakeguard.worker.processors import Job, Processor
 from flakeguard.worker.publishing import Kept, Publisher
-from flakeguard.worker.queues import INGEST, PREFIX
+from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Addresses, Resources
 
@@ -244,9 +245,11 @@ async def test_ended_jobs_are_kept_to_the_configured_numbers(
     assert await resources.redis.zcard(f"{KEY}:completed") == 3
 
 
+@pytest.mark.parametrize("added_by", ["us", "others"])
 async def test_priorities_are_served_in_their_order(
-    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch, added_by: str
 ) -> None:
+    """Others may name them in the data alone, as the worker document's example does."""
     order: list[str] = []
     all_done = asyncio.Event()
 
@@ -257,6 +260,14 @@ async def test_priorities_are_served_in_their_order(
         return {}
 
     only(monkeypatch, process)
+    await (_owe_each if added_by == "us" else _add_each)(resources)
+    async with worker(resources, settings.model_copy(update={"worker_concurrency": 1})):
+        async with asyncio.timeout(20):
+            await all_done.wait()
+    assert order == ["critical", "high", "normal", "low"]
+
+
+async def _owe_each(resources: Resources) -> None:
     async with resources.database.transaction() as connection:
         for priority in ("low", "normal", "high", "critical"):
             await owe(
@@ -264,10 +275,12 @@ async def test_priorities_are_served_in_their_order(
                 priority=priority,
             )  # fmt: skip
     await Relay(resources, Publisher(resources.redis)).relay_once()
-    async with worker(resources, settings.model_copy(update={"worker_concurrency": 1})):
-        async with asyncio.timeout(20):
-            await all_done.wait()
-    assert order == ["critical", "high", "normal", "low"]
+
+
+async def _add_each(resources: Resources) -> None:
+    queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
+    for priority in ("low", "normal", "high", "critical"):
+        await queue.add(PROCESS_RUN, {"priority": priority}, {"jobId": priority})
 
 
 _DIES = """
