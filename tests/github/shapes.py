@@ -73,9 +73,10 @@ def minimal_repository(url: str, full_name: str, number: int) -> Json:
 def repository(url: str, one: Repository) -> Json:
     page = f"{url}/{one.full_name}"
     return minimal_repository(url, one.full_name, one.id) | {
-        "default_branch": "main", "clone_url": f"{page}.git", "git_url": f"{page}.git", "ssh_url": f"{page}.git",
-        "svn_url": page, "mirror_url": None, "homepage": None, "language": None, "license": None, "archived": False,
-        "disabled": False, "pushed_at": WHEN, "created_at": WHEN, "updated_at": WHEN,
+        "default_branch": one.default_branch, "clone_url": f"{page}.git", "git_url": f"{page}.git",
+        "ssh_url": f"{page}.git", "svn_url": page, "mirror_url": None, "homepage": None, "language": None,
+        "license": None, "archived": False, "disabled": False,
+        **dict.fromkeys(("pushed_at", "created_at", "updated_at"), WHEN),
         **dict.fromkeys(("has_downloads", "has_issues", "has_projects", "has_wiki", "has_pages"), False),
         **dict.fromkeys(_COUNTS, 0),
     }  # fmt: skip

@@ -37,6 +37,7 @@ class Repository:
     id: int
     full_name: str
     installation_id: int
+    default_branch: str = "main"
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
     earlier: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # by attempt: what differs
     jobs: dict[tuple[int, int], list[dict[str, Any]]] = field(default_factory=dict)

@@ -81,16 +81,16 @@ def completed(event: str, told: Json) -> Json:
         bases = sorted(examples()[event], key=lambda base: base["action"] != told["action"])
     except NoPackageError:
         return told
-    made = [_over({"installation": _TO_AN_APP} | base, told) for base in bases]
+    made = [over({"installation": _TO_AN_APP} | base, told) for base in bases]
     return checked(event, min(made, key=lambda one: len(differences(event, one))))
 
 
-def _over(base: Any, told: Any) -> Any:
-    """Lists are the told one's; what their entries leave out is as in the example's first."""
+def over(base: Any, told: Any) -> Any:
+    """What is told, completed. Lists are the told one's; what their entries leave out is as in the example's first."""
     if isinstance(base, dict) and isinstance(told, dict):
-        return base | {name: _over(base.get(name), value) for name, value in told.items()}
+        return base | {name: over(base.get(name), value) for name, value in told.items()}
     if isinstance(base, list) and isinstance(told, list) and base:
-        return [_over(base[0], one) for one in told]
+        return [over(base[0], one) for one in told]
     return told
 
 

@@ -9,8 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import httpx
 import pytest
+from tests.github import shapes
+from tests.github.routes import ROUTES
+from tests.github.state import State
+from tests.github.truth import truth
+from tests.github.webhooks import over
 
-from flakeguard.github.facts import Repository
 from flakeguard.github.installations import binding, managing, mapping, vouching
 from flakeguard.github.installations import repository as installations
 from flakeguard.github.installations.adopting import adopt_installation
@@ -28,16 +32,23 @@ from .conftest import (
     run_event,
 )
 
-APP = App(29310, "https://api.github.com")
+API = "https://api.github.com"
+APP = App(29310, API)
+
+
+def organization(number: int = 99) -> dict:
+    return {"id": number, "login": "acme"}
 
 
 class Person:
-    """Somebody at GitHub: what its API says to their token."""
+    """Somebody at GitHub: what its API says to their token. What matters to a test is put over the fake's answers."""
 
     def __init__(self) -> None:
+        self._github = State()
+        self._github.url = API
         self.installations = [{"id": INSTALLATION, "account": account(), "target_type": "Organization"}]
         self.user = {"id": 7, "login": "ada"}
-        self.membership = {"state": "active", "role": "admin", "organization": account()}
+        self.membership = {"state": "active", "role": "admin", "organization": organization()}
         self.exchanges: list[dict] = []
         self.away = False
 
@@ -51,26 +62,21 @@ class Person:
         assert request.headers["authorization"] == "Bearer ghu_x"
         match request.url.path:
             case "/user":
-                return httpx.Response(200, json=self.user)
+                return described("GET /user", over(shapes.person(API), self.user))
             case "/user/installations":
-                return httpx.Response(200, json={"installations": self.installations})
+                whole = [over(shapes.installation(self._github, one["id"]), one) for one in self.installations]
+                return described("GET /user/installations", {"total_count": len(whole), "installations": whole})
             case "/user/memberships/orgs/acme" if self.membership:
-                return httpx.Response(200, json=self.membership)
+                whole = over(shapes.membership(API, "acme"), self.membership)
+                return described("GET /user/memberships/orgs/{org}", whole)
         return httpx.Response(404, json={"message": "Not Found"})
 
 
-class Reaching:
-    """The App at GitHub, which reaches these repositories."""
-
-    def __init__(self, *repositories: Repository) -> None:
-        self._repositories = repositories
-
-    def installation(self, number: int) -> "Reaching":
-        assert number == INSTALLATION
-        return self
-
-    async def repositories(self):
-        return self._repositories
+def described(operation: str, body: dict) -> httpx.Response:
+    """An answer that is as GitHub describes it."""
+    held_to = truth(tuple(ROUTES))
+    assert held_to is None or held_to.of_response(operation, 200, body) == []
+    return httpx.Response(200, json=body)
 
 
 @pytest.fixture
@@ -107,7 +113,9 @@ async def bound_to(owner, installation: int = INSTALLATION) -> int | None:
     return await owner.fetchval("SELECT organization_id FROM github_installations WHERE id = $1", installation)
 
 
-async def test_an_administrator_binds_and_what_was_kept_is_done(client, owner, tenant, deliver, person, resources):
+async def test_an_administrator_binds_and_what_was_kept_is_done(
+    client, owner, tenant, deliver, person, resources, fake, github
+):
     await deliver("installation", installation_event("created", INSTALLATION, repository()))
     await deliver("workflow_run", run_event())
     query = await leave(client, tenant)
@@ -121,8 +129,9 @@ async def test_an_administrator_binds_and_what_was_kept_is_done(client, owner, t
     (job,) = await owner.fetch("SELECT * FROM outbox")
     assert job["name"] == "adopt-installation"
 
-    reached = Reaching(Repository(REPOSITORY, "acme/shop", True, "trunk"), Repository(900, "acme/Tools", True, None))
-    done = await adopt_installation(resources, APP, reached, {"installationId": INSTALLATION}, job_id=job["job_id"])
+    fake.add_repository("acme/shop", REPOSITORY, INSTALLATION).default_branch = "trunk"
+    fake.add_repository("acme/Tools", 900, INSTALLATION)
+    done = await adopt_installation(resources, APP, github, {"installationId": INSTALLATION}, job_id=job["job_id"])
     assert done == 1
     assert [row["name"] for row in await owner.fetch("SELECT name FROM outbox")] == ["process-run"]
     projects = await owner.fetch(
@@ -135,7 +144,7 @@ async def test_an_administrator_binds_and_what_was_kept_is_done(client, owner, t
 
 @pytest.mark.parametrize("chosen", ["nobody", "another"])
 async def test_what_somebody_chose_stays_when_it_is_bound_again(
-    client, owner, tenant, deliver, person, resources, chosen
+    client, owner, tenant, deliver, person, resources, fake, github, chosen
 ):
     await deliver("installation", installation_event("created", INSTALLATION, repository()))
     await come_back(client, tenant, (await leave(client, tenant))["state"])
@@ -145,7 +154,7 @@ async def test_what_somebody_chose_stays_when_it_is_bound_again(
     async def of_today() -> int | None:
         return await owner.fetchval("SELECT project_id FROM github_repositories WHERE id = $1", REPOSITORY)
 
-    reached = Reaching(Repository(REPOSITORY, "acme/shop", True, "trunk"))
+    fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
     told = [{"id": REPOSITORY, "full_name": "acme/shop", "private": True}]
     for unbinds in (False, True):
         if unbinds:
@@ -153,7 +162,7 @@ async def test_what_somebody_chose_stays_when_it_is_bound_again(
             assert await of_today() is None
         await come_back(client, tenant, (await leave(client, tenant))["state"])
         assert await of_today() == project_id
-        await adopt_installation(resources, APP, reached, {"installationId": INSTALLATION}, job_id="adopt")
+        await adopt_installation(resources, APP, github, {"installationId": INSTALLATION}, job_id="adopt")
         assert await of_today() == project_id
     for action in ("removed", "added"):
         event = {"action": action, "installation": {"id": INSTALLATION}, f"repositories_{action}": told}
@@ -200,7 +209,7 @@ def of_nobody_there(person):
 
 
 def of_another_account_of_that_name(person):
-    person.membership["organization"] = account(number=12345)
+    person.membership["organization"] = organization(12345)
 
 
 def of_another_users_own_account(person):
@@ -209,7 +218,7 @@ def of_another_users_own_account(person):
 
 def of_an_account_that_the_installation_is_not_of(person):
     person.installations[0]["account"] = account(number=500)
-    person.membership["organization"] = account(number=500)
+    person.membership["organization"] = organization(500)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +367,7 @@ async def test_a_repository_that_moved_is_the_new_owners(owner, stranger, bound,
     assert await owner.fetchval("SELECT removed_at FROM github_repositories WHERE id = $1", REPOSITORY) is None
 
 
-async def test_what_was_kept_takes_no_repository_back(owner, tenant, others, deliver, resources):
+async def test_what_was_kept_takes_no_repository_back(owner, tenant, others, deliver, resources, fake, github):
     """A delivery waits for its binding; meanwhile the repository is sold."""
     from .conftest import bind
 
@@ -366,7 +375,8 @@ async def test_what_was_kept_takes_no_repository_back(owner, tenant, others, del
     await deliver("repository", {"action": "transferred", "installation": {"id": OTHERS_INSTALLATION},
                                  "repository": repository(REPOSITORY, "evil/shop")})  # fmt: skip
     await bind(owner, tenant)
-    await adopt_installation(resources, APP, Reaching(), {"installationId": INSTALLATION}, job_id="adopt")
+    fake.installations.add(INSTALLATION)  # which reaches nothing any more
+    await adopt_installation(resources, APP, github, {"installationId": INSTALLATION}, job_id="adopt")
     row = await owner.fetchrow("SELECT state, error FROM github_deliveries WHERE guid = 'kept'")
     assert row["state"] == "ignored"
     assert await owner.fetch("SELECT FROM outbox WHERE name = 'process-run'") == []

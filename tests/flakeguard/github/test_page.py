@@ -1,12 +1,11 @@
 """The GitHub page of an organisation: what it shows, what its forms do, and who is let in."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
+from tests.github.fake import FakeGitHub, Repository
 
 from flakeguard.analysis.config import DEFAULT_CONFIG
-from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.installations.actions import perform
 from flakeguard.worker.outbox import settle
 
@@ -123,18 +122,10 @@ def pressed(action: str, sha: str = SHA) -> dict:
     return {"repository": told, "action": action, "headSha": sha, "checkRunId": 3, "requestedBy": "ada"}
 
 
-class Rerunning:
-    def __init__(self, refuses: int | None = None) -> None:
-        self.asked: list[tuple] = []
-        self.refuses = refuses
-
-    def installation(self, number: int):
-        async def rerun_failed_jobs(*args):
-            if args[-1] == self.refuses:
-                raise GitHubRefusedError("it runs already", status=403)
-            self.asked.append((number, *args))
-
-        return SimpleNamespace(rerun_failed_jobs=rerun_failed_jobs)
+@pytest.fixture
+def shop(fake: FakeGitHub) -> Repository:
+    """The repository at GitHub, which tells of the runs that it was asked to rerun."""
+    return fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
 
 
 async def owed_action(deliver, owner, action: str) -> str:
@@ -145,14 +136,13 @@ async def owed_action(deliver, owner, action: str) -> str:
     return f"action-{action}"
 
 
-async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliver, owner, resources):
+async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliver, owner, resources, shop, github):
     await deliver("workflow_run", run_event(run_id=1, attempt=1))
     await deliver("workflow_run", run_event(run_id=1, attempt=2))
     await deliver("workflow_run", run_event(run_id=2, conclusion="success"))
     job_id = await owed_action(deliver, owner, "rerun_failed")
-    client = Rerunning()
-    answer = await perform(resources, client, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
-    assert client.asked == [(INSTALLATION, "acme", "shop", 1)]
+    answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
+    assert shop.rerun == [1]
     assert answer == "Failed jobs run again: 1."
     assert await owner.fetchval("SELECT count(*) FROM outbox WHERE job_id = $1", job_id) == 0
     told = await owner.fetchval(
@@ -161,28 +151,29 @@ async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliv
     assert told == answer
 
 
-async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(bound, deliver, owner, resources):
+async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(
+    bound, deliver, owner, resources, fake, shop, github
+):
     await deliver("workflow_run", run_event(run_id=1))
     await deliver("workflow_run", run_event(run_id=2))
     job_id = await owed_action(deliver, owner, "rerun_failed")
-    answer = await perform(
-        resources, Rerunning(refuses=1), pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG
-    )
-    assert answer == "Failed jobs run again: 1 (not now: it runs already), 2."
+    fake.fail("/runs/1/rerun", status=403, body={"message": "This workflow is already running"})
+    answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
+    assert re.fullmatch(r"Failed jobs run again: 1 \(not now: .*already running.*\), 2\.", answer)
+    assert shop.rerun == [2]
 
 
 @pytest.mark.parametrize("action", ["mark_stable", "dance"])
-async def test_what_is_not_possible_yet_is_said(bound, deliver, owner, resources, action):
+async def test_what_is_not_possible_yet_is_said(bound, deliver, owner, resources, github, action):
     job_id = await owed_action(deliver, owner, action)
-    answer = await perform(resources, Rerunning(), pressed(action), job_id=job_id, config=DEFAULT_CONFIG)
+    answer = await perform(resources, github, pressed(action), job_id=job_id, config=DEFAULT_CONFIG)
     assert "yet" in answer or "knows no action" in answer
     assert await owner.fetchval("SELECT count(*) FROM outbox") == 0
     assert await owner.fetchval("SELECT metadata ->> 'by' FROM audit_events WHERE action LIKE 'github.act%'") == "ada"
 
 
-async def test_a_button_of_a_repository_that_moved_does_nothing(bound, owner, resources):
-    client = Rerunning()
+async def test_a_button_of_a_repository_that_moved_does_nothing(bound, owner, resources, fake, github):
     data = pressed("rerun_failed")
     data["repository"]["installationId"] = 1
-    assert "another installation" in await perform(resources, client, data, job_id="action-x", config=DEFAULT_CONFIG)
-    assert client.asked == []
+    assert "another installation" in await perform(resources, github, data, job_id="action-x", config=DEFAULT_CONFIG)
+    assert fake.asked == []
