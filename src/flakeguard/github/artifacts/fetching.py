@@ -189,10 +189,29 @@ async def _fetch_all(fetch: _Fetch) -> _Told:
     told.passed_over += [str(one) for one in choice.passed_over]
     told.passed_over += [f"{name}: not named like test results" for name in islice(choice.others, _NAMES_SHOWN)]
     if choice.chosen:
-        jobs, of_attempt_jobs = await _jobs(fetch)
-        for artifact in choice.chosen:
-            await _fetch_one(fetch, artifact, jobs, of_attempt_jobs, told)
+        await _fetch_each(fetch, choice.chosen, told)
     return told
+
+
+async def _fetch_each(fetch: _Fetch, chosen: Sequence[Artifact], told: _Told) -> None:
+    """One that does not arrive keeps no other back; two in a row are GitHub's trouble, and no artifact's.
+
+    Raises:
+        GitHubAwayError: Some did not arrive. The others were accepted.
+    """
+    jobs, by_name = await _jobs(fetch)
+    first: GitHubAwayError | None = None
+    just_failed = False
+    for artifact in chosen:
+        try:
+            await _fetch_one(fetch, artifact, jobs, by_name, told)
+            just_failed = False
+        except GitHubAwayError as error:
+            if just_failed:
+                raise
+            first, just_failed = first or error, True
+    if first is not None:
+        raise first
 
 
 async def _starts(fetch: _Fetch) -> Mapping[int, datetime]:

@@ -173,6 +173,31 @@ async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(
     assert len(await rows(resources, f"SELECT 1 FROM outbox WHERE job_id = '{JOB}'")) == 1  # for the dead letter
 
 
+async def test_what_does_not_arrive_keeps_no_other_back(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    for name in ("junit-a", "junit-b", "junit-c", "junit-d"):
+        fake.add_artifact(shop, 1000, name, JUNIT)
+    fake.faults.on(faults.STORED, faults.half(), times=1)  # the first one's
+    with pytest.raises(GitHubAwayError):
+        await fetch(resources, github)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(3,)]
+    await fetch(resources, github)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(4,)]
+    assert await rows(resources, "SELECT state FROM github_runs") == [("stored",)]
+
+
+async def test_two_in_a_row_that_do_not_arrive_are_githubs_trouble(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    for name in ("junit-a", "junit-b", "junit-c"):
+        fake.add_artifact(shop, 1000, name, JUNIT)
+    fake.faults.on(faults.STORED, faults.half(), times=2)
+    with pytest.raises(GitHubAwayError):
+        await fetch(resources, github)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(0,)]
+
+
 async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
 ) -> None:
