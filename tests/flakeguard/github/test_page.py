@@ -125,7 +125,9 @@ def pressed(action: str, sha: str = SHA) -> dict:
 @pytest.fixture
 def shop(fake: FakeGitHub) -> Repository:
     """The repository at GitHub, which tells of the runs that it was asked to rerun."""
-    return fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
+    shop = fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
+    shop.permissions["ada"] = "write"
+    return shop
 
 
 async def owed_action(deliver, owner, action: str) -> str:
@@ -149,6 +151,15 @@ async def test_failed_jobs_of_the_commits_latest_attempts_run_again(bound, deliv
         "SELECT metadata ->> 'answer' FROM audit_events WHERE action = 'github.action_requested'"
     )
     assert told == answer
+
+
+async def test_who_may_not_write_runs_nothing_again(bound, deliver, owner, resources, shop, github):
+    shop.permissions["ada"] = "read"
+    await deliver("workflow_run", run_event(run_id=1))
+    job_id = await owed_action(deliver, owner, "rerun_failed")
+    answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
+    assert "takes write access to acme/shop" in answer
+    assert shop.rerun == []
 
 
 async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(

@@ -103,7 +103,8 @@ async def perform(
     if known is None:
         answer = "The repository is another installation's by now, or nobody's."
     elif act := _ANSWERS.get(asked.action):
-        answer = await act(_Press(resources, client, config, known, asked, public_url))
+        press = _Press(resources, client, config, known, asked, public_url)
+        answer = await _refusal(press) or await act(press)
     else:
         answer = NOT_YET.get(asked.action, f"FlakeGuard knows no action {asked.action}.")
     async with resources.database.transaction() as connection:
@@ -137,10 +138,10 @@ async def _rerun(press: _Press) -> str:
 
 
 def _deciding(decide: Decide) -> _Answer:
-    """Who may write to the repository decides; then the commit is published anew."""
+    """Decide; then the commit is published anew."""
 
     async def act(press: _Press) -> str:
-        return await _refusal(press) or await _decided(press, decide)
+        return await _decided(press, decide)
 
     return act
 
@@ -149,7 +150,7 @@ async def _refusal(press: _Press) -> str | None:
     """Why nothing is done; None for who may write to the repository."""
     installation = press.client.installation(press.known.installation_id)
     if await installation.permission_of(*press.owner_and_name, press.asked.by) not in _MAY_DECIDE:
-        return f"{press.asked.by} may not decide here: that takes write access to {press.known.full_name}."
+        return f"{press.asked.by} may do nothing here: that takes write access to {press.known.full_name}."
     return None
 
 
@@ -167,8 +168,6 @@ async def _decided(press: _Press, decide: Decide) -> str:
 
 async def _open_issue(press: _Press) -> str:
     """Two presses at once take turns, so that the second one sees the issue of the first."""
-    if (refusal := await _refusal(press)) is not None:
-        return refusal
     now, of = press.resources.now(), f"flakeguard issues {press.known.id}"
     async with turn(press.resources.database, "lock", of, queries=SQL) as connection:
         target = await find_target(connection, press.known.id, press.asked.head_sha)

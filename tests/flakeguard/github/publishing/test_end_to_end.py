@@ -145,7 +145,7 @@ async def test_who_may_write_quarantines_the_flakes_of_a_commit_by_its_button(
         "SELECT metadata ->> 'answer' FROM audit_events WHERE action = 'github.action_requested' ORDER BY id"
     )
     refused, read_only, done, again = (answer for (answer,) in answers)
-    assert refused == read_only == "grace may not decide here: that takes write access to acme/shop."
+    assert refused == read_only == "grace may do nothing here: that takes write access to acme/shop."
     assert done.startswith("Quarantined until ")
     assert done.endswith(": a.")
     assert again == "No flaky test of this commit is left to quarantine."
