@@ -8,6 +8,10 @@ snapshot that was taken after the request had arrived, as if it had asked alone.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
+
+_MOST_LOOKS = 20
+_LOOKS_IN_VAIN = 2  # one reads the sockets, the next runs what came in
 
 
 @dataclass(slots=True)
@@ -16,6 +20,20 @@ class _Question[T]:
 
     task: "asyncio.Task[T]"
     waiting: int = 0
+
+
+async def _let_in(question: _Question[Any]) -> None:
+    """Wait for requests that have arrived and are not read yet, as long as each look at the sockets brings some.
+
+    With many at the door it is they who take the time; alone it costs two turns of the loop.
+    """
+    in_vain = 0
+    for _ in range(_MOST_LOOKS):
+        waiting = question.waiting
+        await asyncio.sleep(0)
+        in_vain = 0 if question.waiting > waiting else in_vain + 1
+        if in_vain == _LOOKS_IN_VAIN:
+            return
 
 
 class Sharing[T]:
@@ -50,6 +68,7 @@ class Sharing[T]:
     async def _in_turn(self, key: Hashable, answer: Callable[[], Awaitable[T]]) -> T:
         while (before := self._under_way.get(key)) is not None:
             await asyncio.wait([before])
+        await _let_in(self._next[key])
         own = self._under_way[key] = self._next.pop(key).task
         try:
             return await answer()

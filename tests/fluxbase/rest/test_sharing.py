@@ -108,3 +108,30 @@ async def test_the_waiting_answer_begins_although_the_one_before_it_failed() -> 
     with pytest.raises(ValueError, match="gone"):
         await failing
     assert await waiting == 2
+
+
+async def _asked_in_turn(sharing: Sharing[int], askers: int) -> list[int]:
+    """Each asks one turn of the loop later than the one before; which answer each of them got."""
+    answers = 0
+
+    async def answer() -> int:
+        nonlocal answers
+        answers += 1
+        return answers
+
+    async def ask(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await sharing.ask("q", answer)
+
+    return await asyncio.gather(*(ask(turns) for turns in range(askers)))
+
+
+async def test_who_is_at_the_door_is_let_in() -> None:
+    assert await _asked_in_turn(Sharing(), 10) == [1] * 10
+
+
+async def test_nobody_waits_for_ever_for_those_who_come() -> None:
+    got = await _asked_in_turn(Sharing(), 60)
+    assert got[0] == 1
+    assert got[-1] > 1
