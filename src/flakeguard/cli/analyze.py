@@ -43,7 +43,7 @@ def analyze(
         return
     for slug, (judged, reviewed) in found.items():
         told = f"; {_in_words(reviewed)}" if update_quarantine else ""
-        stdout().print(f"{slug}: {plural(judged, 'test')} judged{told}")
+        stdout().print(f"{slug}: {plural(judged, 'test')} judged{told}", soft_wrap=True)
 
 
 def _in_words(reviewed: Reviewed) -> str:

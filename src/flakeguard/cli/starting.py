@@ -25,11 +25,11 @@ def read_settings(**overrides: Any) -> FlakeGuardSettings:
 def reached(settings: FlakeGuardSettings, *, quiet: bool = False, asks: bool = False) -> Generator[Addresses]:
     """Migrated servers for the block; a server that cannot be used ends the command with what to do.
 
-    What only asks says itself what it did: its log would say the same once more, and has no place in the folder.
+    What only asks writes no log into the folder.
     """
     try:
-        level = "warn" if asks and settings.log_level == "info" else settings.log_level
-        configure_logging(level=level, format=settings.log_format, folder=None if asks else settings.log_folder)
+        folder = None if asks else settings.log_folder
+        configure_logging(level=settings.log_level, format=settings.log_format, folder=folder)
         with reach_servers(settings, "flakeguard", (lambda _message: None) if quiet else _say) as addresses:
             yield addresses
     except ConfigurationError as error:
