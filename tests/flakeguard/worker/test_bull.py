@@ -71,7 +71,7 @@ async def test_a_job_costs_one_round_trip(resources: Resources) -> None:
     done, scripts = await _calls(Worker, resources, 50)
     bare_done, bare_scripts = await _calls(BareWorker, resources, 50)
     assert done == bare_done == [f"job-{n}" for n in range(50)]
-    assert bare_scripts - scripts >= 45, "ending a job and taking the next were one, but for the last"
+    assert scripts < 0.75 * bare_scripts, "ending a job and taking the next are one, but for the first and the last"
 
 
 async def test_what_comes_while_it_closes_goes_back(resources: Resources) -> None:
