@@ -26,7 +26,7 @@ ON CONFLICT (project_id, test_case_id) WHERE state IN ('PROPOSED', 'ACTIVE') DO 
 RETURNING test_case_id
 
 -- name: activate
--- What is proposed is decided, for the decider's reasons; what is active stays as it is.
+-- What is proposed is decided, for the decider's reasons; what is active stays as it is, unless its day is over.
 INSERT INTO quarantine_decisions AS q
     (project_id, test_case_id, state, score, confidence, rationale, until, decided_at, decided_by, decider)
 SELECT $1, n.test_case_id, 'ACTIVE', n.score, n.confidence, n.rationale, $2::timestamptz, $3::timestamptz, $8::uuid, $9::text
@@ -34,7 +34,7 @@ FROM unnest($4::bigint[], $5::real[], $6::real[], $7::text[]) AS n (test_case_id
 ON CONFLICT (project_id, test_case_id) WHERE state IN ('PROPOSED', 'ACTIVE') DO UPDATE SET
     state = 'ACTIVE', until = excluded.until, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
     decider = excluded.decider, score = excluded.score, confidence = excluded.confidence, rationale = excluded.rationale
-WHERE q.state = 'PROPOSED'
+WHERE q.state = 'PROPOSED' OR q.until <= excluded.decided_at
 RETURNING test_case_id
 
 -- name: dismiss
@@ -56,7 +56,7 @@ SELECT q.id, q.test_case_id, q.state, q.score, q.confidence, q.rationale, q.unti
 FROM quarantine_decisions q
 JOIN test_cases c ON c.id = q.test_case_id
 JOIN flake_stats s ON s.test_case_id = q.test_case_id
-WHERE q.project_id = $1 AND (q.ended_at IS NULL) = $2::boolean
+WHERE q.project_id = $1 AND q.state IN ('PROPOSED', 'ACTIVE') = $2::boolean
 ORDER BY q.ended_at DESC NULLS FIRST, q.state = 'PROPOSED' DESC, q.until, q.id
 LIMIT $3 OFFSET $4
 
@@ -75,9 +75,10 @@ WHERE test_case_id = ANY($1::bigint[]) AND state IN ('PROPOSED', 'ACTIVE') AND u
 SELECT test_case_id, score FROM flake_stats WHERE project_id = $1 AND test_case_id = ANY($2::bigint[])
 
 -- name: close
+-- What was prolonged since it was looked at has not expired.
 UPDATE quarantine_decisions q SET state = n.state, ended_at = $2, end_reason = n.reason
 FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS n (id, was, state, reason)
-WHERE q.project_id = $1 AND q.id = n.id AND q.state = n.was
+WHERE q.project_id = $1 AND q.id = n.id AND q.state = n.was AND (n.state <> 'EXPIRED' OR q.until <= $2)
 RETURNING q.state
 
 -- name: organization_of_project

@@ -15,12 +15,22 @@ logger = structlog.get_logger(__name__)
 
 
 async def review_what_is_open(resources: Resources, policy: QuarantinePolicy, config: AnalysisConfig) -> Reviewed:
-    """Expire what is past its day and resolve what has healed, one transaction a project; how many in all."""
+    """Expire what is past its day and resolve what has healed, one transaction a project; how many in all.
+
+    Raises:
+        ExceptionGroup: Of projects that failed; the others were reviewed.
+    """
     async with resources.database.transaction() as connection:
         projects = [project for (project,) in await connection.fetch(SQL["projects_with_open"])]
-    reviewed = Reviewed()
+    reviewed, failed = Reviewed(), list[Exception]()
     for project_id in projects:
-        reviewed += await _review_project(resources, project_id, policy, config)
+        try:
+            reviewed += await _review_project(resources, project_id, policy, config)
+        except Exception as error:
+            logger.exception("quarantine not reviewed", project_id=project_id)
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"quarantine of {len(failed)} projects was not reviewed", failed)
     return reviewed
 
 

@@ -63,7 +63,6 @@ _DATABASE_AWAY = (
     asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed: no job's fault
     asyncpg.UndefinedColumnError,  # migrated by a newer version, which is not everywhere yet: its workers can do it
     asyncpg.UndefinedTableError,
-    asyncpg.UndefinedFunctionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     UnavailableError,

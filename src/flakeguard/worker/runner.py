@@ -108,7 +108,6 @@ def queue_worker(
     """BullMQ's worker of one queue, not running yet: its jobs go through `known`, are counted, logged and judged."""
 
     async def process(bull_job: Any, token: str) -> Mapping[str, Any]:
-        await take_turn(bull_job, token)
         return await leaving.within(bull_job, token, _process(resources, _job(queue, bull_job, token), known, metrics))
 
     worker = Worker(
@@ -181,6 +180,7 @@ async def _process(resources: Resources, job: Job, known: Processors, metrics: W
     with metrics.job(job.queue) as outcome, structlog.contextvars.bound_contextvars(**log_fields(job)):
         started = time.perf_counter()
         try:
+            await take_turn(job.bull, job.token)
             await begin(resources, job)
             result = await processor_of(job, known)(job)
         except (DelayedError, WaitingChildrenError):

@@ -62,6 +62,9 @@ def _revive(address: str, server: Server, starting: Starting) -> None:
     except (ConfigurationError, OSError) as error:
         logger.error("embedded server does not start", server=name, error=str(error))  # noqa: TRY400 -- tried again
         return
+    except Exception:  # whatever it is, the other server is to be looked after all the same
+        logger.exception("embedded server does not start", server=name)
+        return
     if elsewhere:
         logger.error("embedded server has lost its port to another program: restart what uses it", server=name)
     else:

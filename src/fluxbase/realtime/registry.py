@@ -66,8 +66,11 @@ class Registry:
         return subjects
 
     def drop(self, connection: Connection, subjects: tuple[Subject, ...]) -> None:
-        """Count a connection with `subjects` no longer."""
-        self._connections[connection] = tuple(one for one in self._connections[connection] if one not in subjects)
+        """Count a connection with `subjects` no longer; one that left meanwhile is counted with none."""
+        held = self._connections.get(connection)
+        if held is None:
+            return
+        self._connections[connection] = tuple(one for one in held if one not in subjects)
         self._uncount(subjects)
 
     def remove(self, connection: Connection) -> tuple[Subject, ...]:

@@ -89,6 +89,7 @@ class Tally:
         self._counts = counts
         self._script = redis.register_script(_CLAIM)
         self._process = uuid4().hex
+        self._former = set[str]()  # names of this process that may still count
         self._lock = asyncio.Lock()  # what is written of a subject must arrive in its order
         self._changed = set[str]()
         self._wake = asyncio.Event()
@@ -160,10 +161,12 @@ class Tally:
 
     async def _begin_anew(self) -> None:
         """Under another name: nothing of what stands under the old one, right or wrong, counts from then on."""
-        old, self._process = self._process, uuid4().hex
+        self._former.add(self._process)
+        self._process = uuid4().hex
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await self._ask(())
-            await self._forget(old)
+            await self._forget(*self._former)
+        self._former.clear()
         await self._write_all()
         self._stale = False
         if self._away:
@@ -171,8 +174,8 @@ class Tally:
             logger.info("connection limits count over all processes again", subjects=len(self._counts))
 
     async def _write_all(self) -> None:
-        self._changed.clear()
-        await self._write(self._counts)
+        names, self._changed = {*self._counts, *self._changed}, set[str]()  # who has none now still stands in Redis
+        await self._write(names)
         self._renewed_at = time.monotonic()
 
     async def _ask(self, subjects: Sequence[Subject]) -> int:
@@ -198,8 +201,8 @@ class Tally:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await pipe.execute()
 
-    async def _forget(self, process: str) -> None:
-        await self._redis.zrem(self._living, process)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
+    async def _forget(self, *processes: str) -> None:
+        await self._redis.zrem(self._living, *processes)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
 
     def _lose(self, error: BaseException) -> None:
         if not self._away:

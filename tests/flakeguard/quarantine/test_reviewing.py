@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.cli import app
+from flakeguard.quarantine import deciding, repository, sweeping
+from flakeguard.quarantine.decisions import State
 from flakeguard.quarantine.policy import DEFAULT_POLICY, QuarantinePolicy
+from flakeguard.quarantine.repository import Decider, Draft, Ending
 from flakeguard.quarantine.reviewing import Reviewed
 from flakeguard.quarantine.sweeping import review_what_is_open
 from fluxbase.db import Claims
@@ -78,6 +81,63 @@ async def test_a_policy_that_may_quarantines_what_was_proposed(
         row = await connection.fetchrow("SELECT state, decider, until - decided_at AS lasts FROM quarantine_decisions")
     assert row is not None
     assert tuple(row) == ("ACTIVE", "the policy", timedelta(days=7))
+
+
+async def test_who_decides_before_the_hour_noticed_the_end_prolongs_it(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int]
+) -> None:
+    def drafts() -> list[Draft]:
+        return [Draft(tests["adds"], 0.5, 0.9, "it flakes")]
+
+    async def pressed(days: int) -> list[int]:
+        async with resources.database.transaction() as connection:
+            return await deciding.quarantine(
+                connection, tenant.project.id, drafts(), decider=Decider("@grace"), policy=DEFAULT_POLICY,
+                now=resources.now() + timedelta(days=days),
+            )  # fmt: skip
+
+    assert await pressed(0) == [tests["adds"]]
+    assert await pressed(10) == [], "it stays as it is"
+    assert await pressed(31) == [tests["adds"]]
+    assert await swept(resources, 32) == Reviewed()
+    assert await states(resources) == [(tests["adds"], "ACTIVE")]
+    assert await swept(resources, 62) == Reviewed(expired=1)
+
+
+async def test_a_review_that_looked_before_it_was_prolonged_does_not_end_it(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int]
+) -> None:
+    await reviewed(resources, tenant, tests)
+    async with resources.database.transaction() as connection:
+        (decision,) = await repository.decisions_of_test(connection, tenant.project.id, tests["adds"], 5)
+        ending = Ending(decision.id, State.PROPOSED, State.EXPIRED, "Its time was over.")
+        assert await repository.close(connection, tenant.project.id, [ending], now=resources.now()) == []
+        after = resources.now() + timedelta(days=31)
+        assert await repository.close(connection, tenant.project.id, [ending], now=after) == [State.EXPIRED]
+
+
+async def test_a_project_that_fails_keeps_no_other_waiting(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reviewed(resources, tenant, tests)
+    async with resources.database.transaction() as connection:  # a project whose number comes before
+        first = await connection.fetchval(
+            "INSERT INTO projects (id, organization_id, slug, name) OVERRIDING SYSTEM VALUE"
+            " SELECT 0, organization_id, 'first', 'First' FROM projects WHERE id = $1 RETURNING id", tenant.project.id,
+        )  # fmt: skip
+    review_project = sweeping._review_project
+
+    async def breaks(resources: Resources, project_id: int, *rest: Any) -> Reviewed:
+        if project_id == first:
+            raise asyncpg.DataError("broken")
+        return await review_project(resources, project_id, *rest)
+
+    monkeypatch.setattr(sweeping, "_review_project", breaks)
+    every = {"projects_with_open": "SELECT id FROM projects ORDER BY id", "open_tests": sweeping.SQL["open_tests"]}
+    monkeypatch.setattr(sweeping, "SQL", every)
+    with pytest.raises(ExceptionGroup, match="of 1 projects"):
+        await swept(resources, 31)
+    assert await states(resources) == [(tests["adds"], "EXPIRED")]
 
 
 async def test_the_command_reviews_every_test(

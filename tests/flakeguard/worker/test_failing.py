@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import failing, outbox, retry_policy, runner
@@ -265,6 +266,24 @@ async def test_priorities_are_served_in_their_order(
         async with asyncio.timeout(20):
             await all_done.wait()
     assert order == ["critical", "high", "normal", "low"]
+
+
+async def test_trouble_while_a_job_is_put_in_its_place_is_as_any_other(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def away(*_: object) -> None:
+        asked.set()
+        raise RedisConnectionError("gone for a moment")
+
+    monkeypatch.setattr(runner, "take_turn", away)
+    queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
+    await queue.add(PROCESS_RUN, {"priority": "low"}, {"jobId": "theirs"})
+    async with worker(resources, settings):
+        async with asyncio.timeout(20):
+            await asked.wait()
+    assert await queue.getJobState("theirs") == "delayed", "it waits as the table has it, and BullMQ fails it not"
 
 
 async def _owe_each(resources: Resources) -> None:

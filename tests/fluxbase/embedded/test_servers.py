@@ -142,6 +142,7 @@ def test_a_pid_file_of_a_server_that_died_names_somebody_else(home: Home) -> Non
     try:
         left_behind[0] = str(other.pid)
         postgres.data.joinpath("postmaster.pid").write_text("\n".join(left_behind) + "\n")
+        postgres.data.parent.joinpath("port").write_text("")  # as a full disk leaves it
         with join_servers(home, "flakeguard") as servers:
             assert value(servers.owner_dsn, "SELECT 1") == 1
         assert other.poll() is None, "the other process was left alone"

@@ -42,6 +42,7 @@ class Process:
 
     def leave(self, name=ADA):
         self.counts[name] -= 1
+        self.counts += Counter()  # who has none is not in it
         self.tally.release([Subject(name, "a setting", 0)])
 
     @asynccontextmanager
@@ -132,6 +133,33 @@ async def test_counts_are_renewed_before_they_expire(resources, monkeypatch):
         while (now := await resources.redis.pttl(key)) <= left:
             left = now
             await asyncio.sleep(0.005)
+
+
+async def test_who_leaves_while_counts_are_renewed_is_not_counted(resources, monkeypatch):
+    monkeypatch.setattr(tally, "_RENEWED_SECONDS", 0.0)  # each step renews
+    async with Process(resources.redis).running() as one:
+        assert await one.enter(1)
+        one.leave()
+        await until_entered(Process(resources.redis), 1)
+
+
+async def test_no_name_of_a_time_without_redis_counts(resources, addresses, monkeypatch):
+    monkeypatch.setattr(tally, "_AWAY_SECONDS", 0.05)
+    async with cable_to_redis(addresses) as (cable, through):
+        redis = connect_redis(through.redis_url)
+        async with Process(redis).running() as one:
+            assert await one.enter(1)
+            await cable.pull()
+            assert await one.enter(2)  # noticed here
+            names = {one.tally._process}
+            async with asyncio.timeout(10):
+                while len(names) < 3:  # several tries in vain
+                    names.add(one.tally._process)
+                    await asyncio.sleep(0.01)
+            await cable.plug()
+            await until(lambda: one.tally.shared)
+            assert await resources.redis.zcard("fluxbase:{test:sockets}:processes") == 1
+        await redis.aclose()
 
 
 async def test_one_question_to_connect_and_few_to_close(resources, monkeypatch):

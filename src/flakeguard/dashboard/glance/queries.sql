@@ -50,10 +50,10 @@ LEFT JOIN LATERAL (
     FROM (SELECT head.sha, head.at, count(*) AS jobs, count(*) FILTER (WHERE failed > 0 AND NOT outage) AS failed,
                  count(*) FILTER (WHERE outage) AS outages,
                  count(*) FILTER (WHERE failed = 0 AND NOT outage AND (flaked > 0 OR failed_before)) AS flaked,
-                 (array_agg(id ORDER BY (failed > 0 AND NOT outage) DESC, outage DESC, flaked DESC, executed_at DESC))[1] AS run_id
+                 (array_agg(id ORDER BY (failed > 0 AND NOT outage) DESC, outage DESC, (flaked > 0 OR failed_before) DESC, executed_at DESC))[1] AS run_id
           FROM (SELECT sha, max(executed_at) AS at
                 FROM (SELECT sha, executed_at FROM test_runs WHERE project_id = o.id AND branch = o.default_branch
-                      ORDER BY executed_at DESC LIMIT 60) newest
+                      ORDER BY executed_at DESC LIMIT 240) newest
                 GROUP BY sha ORDER BY at DESC LIMIT $8) head
           CROSS JOIN LATERAL (
               SELECT DISTINCT ON (workflow, job, variant) id, failed, outage, flaked, executed_at,
