@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Generator
 from types import FrameType
 
@@ -25,6 +26,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+        self.was_told = False  # to stop, by a signal
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop streams first: the server waits for its connections."""
@@ -36,11 +38,27 @@ class Server(uvicorn.Server):
         """Take the signal as answered by stopping.
 
         Uvicorn raises it again when it has stopped. That would end the process there: with jobs under way, and without
-        leaving the embedded servers, which the last to leave stops.
+        leaving the embedded servers, which the last to leave stops. For the same reason SIGTERM is said in vain from
+        then on: systemd tells every process what their supervisor tells them again, while jobs are being finished.
         """
-        with super().capture_signals():
+        with _deaf_to_sigterm_afterwards(self), super().capture_signals():
             yield
+            self.was_told = bool(self._captured_signals)
             self._captured_signals.clear()
+
+
+@contextlib.contextmanager
+def _deaf_to_sigterm_afterwards(server: Server) -> Generator[None]:
+    """Once the server has stopped because it was told to, the process goes on to its end whatever it is told."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are another's there
+        return
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)  # what uvicorn puts back when it has stopped
+    try:
+        yield
+    finally:
+        if not server.was_told:
+            signal.signal(signal.SIGTERM, before)
 
 
 def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:

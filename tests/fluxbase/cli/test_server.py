@@ -21,7 +21,20 @@ async def test_sigterm_stops_the_server_and_not_the_process() -> None:
                 await asyncio.sleep(0.01)
             os.kill(os.getpid(), signal.SIGTERM)
             await serving
+        os.kill(os.getpid(), signal.SIGTERM)  # while what is around the server ends
     finally:
         signal.signal(signal.SIGTERM, before)
     assert told == ["stop"]
-    assert raised_again == [], "raised once more it would end the worker with its jobs under way"
+    assert raised_again == [], "raised once more, or told again, it would end the worker with its jobs under way"
+
+
+async def test_a_server_that_stopped_by_itself_leaves_sigterm_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    server = Server(server_config(Starlette(), "127.0.0.1", 0), lambda: None)
+    serving = asyncio.create_task(serve_until_orphaned(server))
+    async with asyncio.timeout(20):
+        while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        server.should_exit = True
+        await serving
+    assert signal.getsignal(signal.SIGTERM) is before
