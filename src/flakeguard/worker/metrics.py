@@ -1,7 +1,8 @@
 """The worker's metrics, under the names of the worker document. All are declared here; who moves them calls a method.
 
 `WorkerMetrics(registry)` holds what one process did. What is true of the installation (how much waits, how many dead
-letters) is in `metrics.queues`, a registry apart, so that several processes behind one port do not each report it.
+letters, whether its servers answer) is in `metrics.queues`, a registry apart, so that several processes behind one port
+do not each report it.
 """
 
 import time
@@ -142,7 +143,10 @@ class WorkerMetrics:
         self.retries = Counter(
             "flakeguard_worker_job_retries_total", "Retries by error", ["queue", "error"], registry=registry
         )
-        self.health = Gauge("flakeguard_worker_health", "1 when every check is well, 0 when not", registry=registry)
+        # Said by whoever is asked: a process that nobody asked has not looked, and its 0 would ring an alarm.
+        self.health = Gauge(
+            "flakeguard_worker_health", "1 when every check is well, 0 when not", registry=self.queues.registry
+        )
 
     @contextmanager
     def job(self, queue: str) -> Generator[JobOutcome]:

@@ -105,6 +105,8 @@ async def both_work(supervised: Supervised, queue: Any) -> None:
         return set(found) == {"1", "2"}
 
     await until("both did jobs", seen)
+    health = re.findall(r"^flakeguard_worker_health.*$", await supervised.metrics(), re.MULTILINE)
+    assert health == ["flakeguard_worker_health 1.0"], "the one that was not asked has not looked, and is not ill"
 
 
 async def stopped_in_the_midst(supervised: Supervised, queue: Any, owner: Connection) -> None:
