@@ -7,7 +7,15 @@ import errno
 
 import asyncpg
 import pydantic
-from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -50,7 +58,16 @@ class PoisonousJobError(InvalidRequestError):
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS})
-_REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError)
+_REDIS_AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    OutOfMemoryError,  # it is full: maxmemory
+    ClusterDownError,
+    TryAgainError,
+)
+_NEWER_SCHEMA = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
 _DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it shuts down, or starts
@@ -61,8 +78,7 @@ _DATABASE_AWAY = (
     asyncpg.SerializationError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby: the primary has just changed
     asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed: no job's fault
-    asyncpg.UndefinedColumnError,  # migrated by a newer version, which is not everywhere yet: its workers can do it
-    asyncpg.UndefinedTableError,
+    *_NEWER_SCHEMA,  # migrated by a newer version, which is not everywhere yet: its workers can do it
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     UnavailableError,
@@ -82,6 +98,8 @@ def kind_of(error: BaseException) -> Kind:
             kind = Kind.RATE_LIMIT
         case InvalidRequestError() | NotFoundError() | pydantic.ValidationError():
             kind = Kind.VALIDATION
+        case _ if _cannot_be_stored(error):
+            kind = Kind.VALIDATION
         case _ if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _FULL):
             kind = Kind.SYSTEM
         case _ if _is_outage(error):
@@ -93,12 +111,24 @@ def kind_of(error: BaseException) -> Kind:
     return kind
 
 
+def _cannot_be_stored(error: BaseException) -> bool:
+    """A value that no column takes: a number too large, text with a NUL. PostgreSQL refuses it, or its driver does."""
+    return isinstance(error, asyncpg.DataError) or (
+        isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    )
+
+
 def _is_outage(error: BaseException) -> bool:
     if isinstance(error, ConnectionError) or "Connect call failed" in str(error):  # asyncio's of several addresses
         return True
     return isinstance(error, (*_REDIS_AWAY, *_DATABASE_AWAY)) and not isinstance(
         error, (ValueError, AuthenticationError)
     )
+
+
+def blames_the_schema(error: BaseException) -> bool:
+    """Whether `error` is an outage only where the tables are another version's than the program: else it is our bug."""
+    return isinstance(error, _NEWER_SCHEMA)
 
 
 def wait_asked_for(error: BaseException) -> float | None:

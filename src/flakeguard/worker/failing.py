@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 import asyncpg
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from flakeguard.worker.bull import DelayedError, UnrecoverableError
 from flakeguard.worker.dead_letters import Cause, note_failure
-from flakeguard.worker.errors import kind_of, wait_asked_for
+from flakeguard.worker.errors import blames_the_schema, kind_of, wait_asked_for
 from flakeguard.worker.metrics import JobOutcome
 from flakeguard.worker.processors import Job, give_up
 from flakeguard.worker.queues import PREFIX, bullmq_name
@@ -28,6 +28,7 @@ from flakeguard.worker.retry_policy import (
     delay_ms,
 )
 from fluxbase.db import OUTAGES
+from fluxbase.db.versions import is_at_head
 from fluxbase.resources import Resources
 
 logger = structlog.get_logger(__name__)
@@ -117,11 +118,25 @@ def _tell(job: Job, error: Exception, kind: Kind, decision: Decision) -> None:
 
 
 async def _kind(resources: Resources, error: Exception) -> Kind:
-    """A bare network error or time-out is an outage when a server of ours does not answer now either."""
+    """What `kind_of` says, where our servers bear it out.
+
+    A bare network error or time-out is an outage when a server of ours does not answer now either; a column that is
+    missing is our bug, and not a newer version's doing, when the tables are those that this version knows.
+    """
     kind = kind_of(error)
+    if blames_the_schema(error) and await _schema_is_ours(resources):
+        return Kind.PROCESSING
     if kind is Kind.NETWORK and isinstance(error, OSError) and await _servers_away(resources):
         return Kind.OUTAGE
     return kind
+
+
+async def _schema_is_ours(resources: Resources) -> bool:
+    try:
+        async with resources.database.transaction(timeout_seconds=_PROBE_SECONDS) as connection:
+            return await is_at_head(connection)
+    except _AWAY:
+        return False
 
 
 async def _servers_away(resources: Resources) -> bool:
@@ -146,7 +161,10 @@ async def _waiting(resources: Resources, job: Job) -> tuple[int, float]:
 async def _delay(resources: Resources, job: Job, delay: int) -> None:
     client: Any = resources.redis
     now = resources.now().timestamp()
-    await client.eval(_COUNT_WAIT, 1, _key(job), _WAITS, _WAITS_SINCE, now)
+    try:
+        await client.eval(_COUNT_WAIT, 1, _key(job), _WAITS, _WAITS_SINCE, now)
+    except OutOfMemoryError:  # what follows makes nothing larger, and a full Redis lets it pass
+        logger.warning("a wait could not be counted", queue=job.queue)
     await job.bull.moveToDelayed(round(now * 1000) + delay, job.token)
 
 

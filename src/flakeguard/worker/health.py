@@ -11,12 +11,14 @@ from flakeguard import __version__
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.memory import memory_bytes
 from flakeguard.worker.operating.inspecting import queue_counts
+from flakeguard.worker.queues import PREFIX
 from fluxbase.db import OUTAGES
 from fluxbase.durations import milliseconds_since
 from fluxbase.resources import Resources
 
 _STARTED = time.monotonic()
 _PATIENCE_SECONDS = 2.0
+_WRITTEN, _FORGET_MS = f"{PREFIX}:flakeguard:written", 10_000
 
 type Check = dict[str, Any]
 
@@ -66,7 +68,7 @@ async def _check_redis(resources: Resources) -> Check:
     started = time.perf_counter()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await resources.redis.ping()  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
+            await resources.redis.set(_WRITTEN, "1", px=_FORGET_MS)  # a full Redis answers a PING, and takes no job
     except (RedisError, OSError):
         return {"status": "unhealthy", "responseTime": milliseconds_since(started)}
     return {"status": "healthy", "responseTime": milliseconds_since(started)}

@@ -4,7 +4,7 @@ Unknown keys are ignored (a newer version may write more), and every job may car
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,8 @@ POLL_REPOSITORY: Final = "poll-repository"
 DISCOVER: Final = "discover"
 
 type Priority = Literal["low", "normal", "high", "critical"]
+type Id = Annotated[int, Field(gt=0, lt=2**63)]
+"""As PostgreSQL keeps it, and GitHub."""
 
 
 class _Data(BaseModel):
@@ -58,8 +60,8 @@ class Repository(_Data):
 
     owner: str = Field(min_length=1)
     repo: str = Field(min_length=1)
-    installation_id: int = Field(gt=0)
-    repository_id: int | None = Field(None, gt=0)
+    installation_id: Id
+    repository_id: Id | None = None
     """Ours: GitHub's id, which outlives a renaming while the job waits. Others may tell the name alone."""
 
     @property
@@ -80,11 +82,11 @@ class RunMetadata(_Data):
 class RunsIngestJobData(JobData):
     """`runs:ingest`, `process-run`: fetch the artifacts of a workflow run."""
 
-    workflow_run_id: int = Field(gt=0)
+    workflow_run_id: Id
     repository: Repository
     priority: Priority = "normal"
     metadata: RunMetadata | None = None
-    run_attempt: int | None = Field(None, gt=0)
+    run_attempt: Annotated[int, Field(gt=0, lt=2**31)] | None = None
     """Ours: the attempt of a rerun; None is the latest."""
 
 
@@ -97,25 +99,25 @@ class UploadJobData(JobData):
 class AnalysisConfigData(_Data):
     """What an analysis may be told to do differently."""
 
-    lookback_days: int | None = Field(None, gt=0)
+    lookback_days: int | None = Field(None, gt=0, le=36_500)
     min_runs_threshold: int | None = Field(None, gt=0)
 
 
 class RunsAnalyzeJobData(JobData):
     """`runs:analyze`, `analyze-run`: judge a workflow run's tests and publish what is known."""
 
-    workflow_run_id: int = Field(gt=0)
+    workflow_run_id: Id
     repository: Repository
     force_recompute: bool = False
     analysis_config: AnalysisConfigData | None = None
-    run_attempt: int | None = Field(None, gt=0)
+    run_attempt: Annotated[int, Field(gt=0, lt=2**31)] | None = None
     """Ours: the attempt of a rerun; None is the latest."""
 
 
 class RecomputeProjectJobData(JobData):
     """`runs:analyze`, `recompute-project`: rebuild all that is known of a project."""
 
-    project_id: int = Field(gt=0)
+    project_id: Id
 
 
 class RepositoryName(_Data):
@@ -153,4 +155,4 @@ class TestsRecomputeJobData(JobData):
 class PollRepositoryJobData(JobData):
     """`polling`, `poll-repository`: look for new runs of a repository that an installation gave us."""
 
-    repository_id: int = Field(gt=0)
+    repository_id: Id

@@ -44,6 +44,7 @@ logger = structlog.get_logger(__name__)
 
 _HAND_BACK_SECONDS = 5
 _AGAIN_SECONDS = 2.0
+_SAY_AGAIN_SECONDS = 10.0
 
 type Duty = Callable[[], Awaitable[None]]
 
@@ -127,12 +128,24 @@ def queue_worker(
             "settings": {"backoffStrategy": backoff_ms},
         },
     )
-    worker.on("error", partial(_tell_error, queue))  # BullMQ keeps its own troubles to itself unless somebody listens
+    worker.on("error", _teller(queue))  # BullMQ keeps its own troubles to itself unless somebody listens
     return worker
 
 
-def _tell_error(queue: str, error: object, *_job: Any) -> None:
-    logger.error("queue error", queue=queue, error=str(error))
+def _teller(queue: str) -> Callable[..., None]:
+    """Tells the log of BullMQ's troubles: it has the same one ten times a second for each of its slots."""
+    told: dict[str, float] = {}
+
+    def tell(error: object, *_job: Any) -> None:
+        what, now = str(error), time.monotonic()
+        if now - told.get(what, -_SAY_AGAIN_SECONDS) < _SAY_AGAIN_SECONDS:
+            return
+        for old in [old for old, said in told.items() if now - said >= _SAY_AGAIN_SECONDS]:
+            del told[old]
+        told[what] = now
+        logger.error("queue error", queue=queue, error=what)
+
+    return tell
 
 
 async def _for_ever(name: str, duty: Duty) -> None:

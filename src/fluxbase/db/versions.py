@@ -1,11 +1,13 @@
 """Which migrations a database has, asked as whoever the address signs in as: the owner, or a runtime owning nothing."""
 
 import asyncio
+from functools import lru_cache
 from pathlib import Path
 
 import asyncpg
 from alembic.script import ScriptDirectory
 
+from fluxbase.db.database import Connection
 from fluxbase.errors import ConfigurationError
 
 VERSION_TABLES = {"fluxbase": ("auth", "fluxbase_migrations"), "flakeguard": ("public", "schema_migrations")}
@@ -53,6 +55,21 @@ def missing_migrations(dsn: str, history: str = "flakeguard") -> str | None:
         if current != head:
             return f"{name}/{head}"
     return None
+
+
+async def is_at_head(connection: Connection, history: str = "flakeguard") -> bool:
+    """Whether the database is exactly what this program knows; asked as the service."""
+    for name in dict.fromkeys(("fluxbase", history)):
+        schema, table = VERSION_TABLES[name]
+        version = await connection.fetchval(f"SELECT max(version) FROM {schema}.{table}")  # noqa: S608 -- our own names
+        if version != await asyncio.to_thread(_head, name):
+            return False
+    return True
+
+
+@lru_cache
+def _head(history: str) -> str | None:
+    return ScriptDirectory(str(migrations_folder() / history)).get_current_head()
 
 
 def newer_than_us(history: str, told: object) -> ConfigurationError:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from flakeguard.worker import failing, outbox, retry_policy, runner
 from flakeguard.worker.bull import Queue
 from flakeguard.worker.dead_letters import Cause, acts, bury, count_dead_letters, dead_letters, discard, retry
 from flakeguard.worker.errors import RetryLater
+from flakeguard.worker.health import worker_health
 from flakeguard.worker.jobs import PROCESS_RUN
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.operating import commanding
@@ -26,7 +28,10 @@ from flakeguard.worker.processors import Job, Processor
 from flakeguard.worker.publishing import Kept, Publisher
 from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
 from flakeguard.worker.runner import running_worker
-from fluxbase.resources import Addresses, Resources
+from fluxbase.db import Connection
+from fluxbase.resources import Addresses, Resources, connect_redis
+
+from ...fluxbase.failure.own_servers import own_home, own_valkey
 
 KEY = f"{PREFIX}:runs-ingest"
 
@@ -83,6 +88,70 @@ async def test_a_rate_limit_delays_the_job_and_costs_none_of_its_tries(
             await done.wait()
     assert tries == [1] * 8
     assert await letters(resources) == []
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["tables of a newer version", "tables of this version"])
+async def test_a_missing_column_waits_only_where_the_tables_are_another_versions(
+    resources: Resources,
+    settings: FlakeGuardSettings,
+    owner: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    newer: bool,
+) -> None:
+    """What a newer version moved is done by its workers; a statement of ours that is wrong stays so for every day."""
+    tries: list[int] = []
+    often = asyncio.Event()
+
+    async def wrong(job: Job) -> Mapping[str, Any]:
+        tries.append(job.tries)
+        if len(tries) == 6:
+            often.set()
+        async with resources.database.transaction() as connection:
+            await connection.execute("SELECT moved FROM outbox")
+        return {}
+
+    if newer:
+        await owner.execute("INSERT INTO schema_migrations (version_num) VALUES ('9999')")
+    only(monkeypatch, wrong)
+    await owe_one(resources)
+    async with worker(resources, settings):
+        if newer:
+            async with asyncio.timeout(20):
+                await often.wait()
+        else:
+            await until_dead(resources)
+    assert tries == ([1] * 6 if newer else [1, 2, 3, 4])
+
+
+async def test_a_full_redis_costs_no_try_and_is_no_health(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At `maxmemory` what makes nothing larger passes: BullMQ may put a job back, and our count of waits is refused."""
+    tries: list[int] = []
+    done = asyncio.Event()
+    with own_home("full-redis") as home, own_valkey(home) as valkey:
+        redis = connect_redis(valkey.url)
+        theirs = replace(resources, redis=redis)
+
+        async def waits_while_it_is_full(job: Job) -> Mapping[str, Any]:
+            tries.append(job.tries)
+            if len(tries) == 1:
+                await redis.config_set("maxmemory", 1)
+                _, healthy = await worker_health(theirs, settings)
+                assert not healthy
+                raise RetryLater(0.01, counts=False, message="API rate limit exceeded")
+            done.set()
+            return {}
+
+        only(monkeypatch, waits_while_it_is_full)
+        await Publisher(redis).publish(INGEST, PROCESS_RUN, {}, job_id="theirs")
+        async with worker(theirs, settings), asyncio.timeout(20):
+            await done.wait()
+            await redis.config_set("maxmemory", 0)
+        _, healthy = await worker_health(theirs, settings)
+        await redis.aclose()
+    assert tries[:2] == [1, 1]
+    assert healthy
 
 
 async def test_a_job_that_redis_lost_while_it_worked_is_done_all_the_same(

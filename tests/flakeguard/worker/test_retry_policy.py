@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 
 from flakeguard.worker.errors import InvalidJobError, NoAppError, RetryLater, kind_of, wait_asked_for
 from flakeguard.worker.jobs import RunsAnalyzeJobData, RunsIngestJobData, TestsRecomputeJobData
@@ -86,6 +87,8 @@ def test_nobody_is_waited_for_longer_than_a_day(asked: float, waited: float) -> 
         (asyncpg.ConnectionDoesNotExistError("cut"), Kind.OUTAGE),
         (asyncpg.UndefinedColumnError("a newer version dropped it"), Kind.OUTAGE),
         (NoAppError(), Kind.OUTAGE),
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), Kind.OUTAGE),
+        (asyncpg.CharacterNotInRepertoireError("a NUL"), Kind.VALIDATION),
         (asyncpg.UniqueViolationError("ours"), Kind.PROCESSING),
         (ValueError("a bug"), Kind.PROCESSING),
     ],

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -43,3 +44,16 @@ async def test_a_duty_that_fails_is_taken_up_again(
         async with asyncio.timeout(20):
             await all_again.wait()
     assert set(tries) == {"runs-ingest", "runs-analyze", "tests-recompute", "polling", "relay"}
+
+
+def test_the_same_trouble_is_not_said_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now)
+    tell = runner._teller("polling")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            tell(OSError("full"))
+        tell(OSError("away"))
+        now = runner._SAY_AGAIN_SECONDS
+        tell(OSError("full"))
+    assert [line["error"] for line in lines] == ["full", "away", "full"]

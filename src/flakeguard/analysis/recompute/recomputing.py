@@ -17,7 +17,7 @@ from flakeguard.analysis.turns import turn
 from flakeguard.quarantine.policy import DEFAULT_POLICY
 from flakeguard.quarantine.reviewing import Reviewed, review
 from flakeguard.worker.errors import InvalidJobError
-from flakeguard.worker.jobs import RECOMPUTE_BATCH, JobData, TestsRecomputeJobData
+from flakeguard.worker.jobs import RECOMPUTE_BATCH, Id, JobData, TestsRecomputeJobData
 from flakeguard.worker.outbox import owe, settle
 from flakeguard.worker.queues import TESTS_RECOMPUTE
 from fluxbase.db import Connection, Database, load
@@ -29,9 +29,9 @@ _SQL = load(__package__)
 class RecomputeBatchJobData(JobData):
     """`tests:recompute`, `recompute-batch`: some tests of a recomputation. Made by `recompute` alone."""
 
-    recomputation_id: int = Field(gt=0)
-    project_id: int = Field(gt=0)
-    test_ids: tuple[int, ...] = Field(strict=False)
+    recomputation_id: Id
+    project_id: Id
+    test_ids: tuple[Id, ...] = Field(strict=False)
     update_quarantine_status: bool = False
 
 

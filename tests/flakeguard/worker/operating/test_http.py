@@ -143,6 +143,13 @@ async def test_without_a_server_it_is_unhealthy_and_alive(
     assert "flakeguard_worker_queue_size{" not in metrics
 
 
+async def test_a_number_that_no_column_takes_is_refused_at_once(api: httpx.AsyncClient) -> None:
+    job = {"name": "recompute-project", "data": {"projectId": 2**63}}
+    refused = await api.post("/queues/runs:analyze/jobs", json=job)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_job"), refused.text
+    assert "data.projectId" in refused.json()["message"]
+
+
 async def test_jobs_are_enqueued_seen_paused_and_resumed(resources: Resources, api: httpx.AsyncClient) -> None:
     data = {"ingestionId": str(uuid4())}
     made = await api.post("/queues/runs:ingest/jobs", json={"name": "process-upload", "data": data})
