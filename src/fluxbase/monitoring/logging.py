@@ -11,6 +11,7 @@ import re
 import socket
 import sys
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, TextIO
@@ -58,6 +59,8 @@ def configure_logging(
     """
     threshold = _LEVELS[level]
     logging.addLevelName(TRACE, "TRACE")
+    # Python's own way not to look for the line of code that logs, which we never show: it walks up the whole stack.
+    logging._srcfile = None  # pyright: ignore[reportPrivateUsage] # noqa: SLF001 -- https://docs.python.org/3/howto/logging.html#optimization
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(max(threshold, logging.DEBUG)),
@@ -116,6 +119,7 @@ def _stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+@lru_cache(maxsize=1024)
 def camel(name: str) -> str:
     """`correlation_id` as the logs have it: `correlationId`."""
     return name if name.startswith("_") else _SNAKE.sub(lambda found: found.group(1).upper(), name)
@@ -128,11 +132,15 @@ def _split(event: EventDict) -> tuple[str, str, str, dict[str, Any]]:
     return _NAMES.get(level, level), time, message, {camel(name): value for name, value in event.items()}
 
 
+_hostname = cache(socket.gethostname)
+_as_json = json.JSONEncoder(default=str, ensure_ascii=False).encode  # json.dumps would make one for each line
+
+
 def render_json(_logger: Any, _method: str, event: EventDict) -> str:
     """One line of JSON."""
     level, time, message, fields = _split(event)
-    head = {"level": level, "time": time, "pid": os.getpid(), "hostname": socket.gethostname(), "msg": message}
-    return json.dumps(head | {"severity": level.upper()} | fields, default=str, ensure_ascii=False)
+    head = {"level": level, "time": time, "pid": os.getpid(), "hostname": _hostname(), "msg": message}
+    return _as_json(head | {"severity": level.upper()} | fields)
 
 
 def render_text(_logger: Any, _method: str, event: EventDict) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from structlog.types import EventDict
@@ -44,8 +45,13 @@ def _mask(found: re.Match[str]) -> str:
     return f"{kept}_{MASK}" if found.lastgroup == "key" else f"{kept}{MASK}"
 
 
+@lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    return name not in _NAMED_SAFELY and _SECRET_NAMES.search(name) is not None
+
+
 def _clean(name: str, value: Any) -> Any:
-    if name not in _NAMED_SAFELY and value is not None and _SECRET_NAMES.search(name):
+    if value is not None and _names_a_secret(name):
         return MASK
     match value:
         case str():
