@@ -1,6 +1,7 @@
 """Access tokens: short-lived JWTs (HS256) that name a session, or a role for machines that the operator trusts."""
 
 import base64
+import binascii
 import hmac
 import time
 from collections.abc import Mapping
@@ -98,7 +99,7 @@ def _decoded_lean(secret: str, token: str) -> TokenClaims:
         raise jwt.InvalidSignatureError
     payload = signed[len(_OUR_HEADER) :]
     try:
-        text = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+        text = _read(payload).decode()
         # PostgreSQL reads the same text, and would not understand NaN.
         claims: Any = from_json(text, allow_inf_nan=False)
     except ValueError as error:  # signed by who shares our secret, and careless
@@ -122,3 +123,8 @@ def _decoded_lean(secret: str, token: str) -> TokenClaims:
 
 def _unpadded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _read(part: str) -> bytes:
+    # base64's own function makes a table of letters each time. Too much padding at the end does no harm.
+    return binascii.a2b_base64(part.replace("-", "+").replace("_", "/") + "==")

@@ -7,10 +7,9 @@ too. A person who signed in is never the operator, whatever their metadata say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from starlette.requests import HTTPConnection
@@ -32,8 +31,7 @@ _EVERYTHING = "*"
 _FOUND = "fluxbase_caller"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, and what they may.
 
     Attributes:

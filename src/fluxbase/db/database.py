@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Self, override
+from typing import Any, NamedTuple, Self, override
 from uuid import UUID
 
 import asyncpg
@@ -64,8 +64,7 @@ class Claims:
         return json.dumps(claims)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One statement for `Database.run`.
 
     Attributes:

@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from fluxbase.rest.errors import InvalidQueryError
@@ -20,8 +20,7 @@ _IS = frozenset(("null", "not_null", "true", "false", "unknown"))
 _TREES = {"or": (True, False), "and": (False, False), "not.or": (True, True), "not.and": (False, True)}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """What a query string says, each part as the abstract query has it."""
 
     selection: Selection = ALL_COLUMNS
@@ -29,7 +28,7 @@ class Parameters:
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
-    count: bool = False
+    total: bool = False
     on_conflict: tuple[str, ...] = ()
     named: frozenset[str] = frozenset()
 
@@ -185,7 +184,7 @@ _RESERVED = {
     "count": _count,
     "on_conflict": _on_conflict,
 }
-_FIELDS = {"select": "selection"}
+_FIELDS = {"select": "selection", "count": "total"}
 
 
 # ── paths and quoting ─────────────────────────────────────────────────────────────────────────────────────────────

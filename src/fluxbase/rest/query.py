@@ -103,8 +103,7 @@ class Order(NamedTuple):
     nulls_first: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What to return of each row: fields (none: all columns), and related rows as embedded arrays or objects."""
 
     fields: tuple[Field, ...] = ()
@@ -131,16 +130,15 @@ class Embed:
 ALL_COLUMNS = Selection()
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Rows of a table."""
+class Read(NamedTuple):
+    """Rows of a table; `total` asks how many there are without the limit."""
 
     selection: Selection = ALL_COLUMNS
     where: Group = NO_CONDITION
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
-    count: bool = False
+    total: bool = False
 
 
 class Conflict(StrEnum):

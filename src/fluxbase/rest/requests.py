@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from starlette.types import Receive
 
@@ -16,8 +15,7 @@ _FALLBACK_KEY = "id"
 _NUMBERS_AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str)  # making one costs more than reading a row
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A JSON body: its text, which PostgreSQL reads, and its keys, which the compiler checks."""
 
     text: str
@@ -25,8 +23,7 @@ class Body:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(NamedTuple):
     """What the header `Prefer` asks for."""
 
     returning: bool = True

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fluxbase.auth.callers import Caller
 from fluxbase.errors import NotAuthenticatedError
@@ -29,8 +29,7 @@ type QueryOf = Callable[[Table], Query]
 _SERVICE, _ANONYMOUS = "service_role", "anon"
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(NamedTuple):
     """The use cases of tables, for one caller and one request."""
 
     cache: CatalogCache
@@ -41,7 +40,7 @@ class Tables:
     async def rows(self, name: tuple[str, str], asked: Parameters) -> Answer:
         """Rows that fit."""
         asked.allow("select", "order", "limit", "offset", "count")
-        read = Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.count)
+        read = Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.total)
         return await self._run(name, lambda _table: read, read_only=True)
 
     async def get(self, name: tuple[str, str], identifier: str, asked: Parameters) -> Answer:
@@ -159,8 +158,7 @@ class Tables:
         return [key for key, table in catalog.tables.items() if table.grants.get(role)]
 
 
-@dataclass(frozen=True, slots=True)
-class Functions:
+class Functions(NamedTuple):
     """The use case of functions, for one caller and one request."""
 
     cache: CatalogCache

@@ -6,8 +6,8 @@ snapshot that was taken after the request had arrived, as if it had asked alone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 _MOST_LOOKS = 20
@@ -16,10 +16,25 @@ _LOOKS_IN_VAIN = 2  # one reads the sockets, the next runs what came in
 
 @dataclass(slots=True)
 class _Question[T]:
-    """One that is asked: whoever waits for its answer, and the task that gets it."""
+    """One that is asked: the task that gets its answer, and whoever waits for it."""
 
-    task: "asyncio.Task[T]"
-    waiting: int = 0
+    task: "asyncio.Task[None]"
+    waiters: "list[asyncio.Future[T]]" = field(default_factory=list["asyncio.Future[T]"])
+
+    def tell(self, answer: T) -> None:
+        for waiter in self._left():
+            waiter.set_result(answer)
+
+    def refuse(self, error: Exception) -> None:
+        for waiter in self._left():
+            waiter.set_exception(error)
+
+    def let_go(self) -> None:
+        for waiter in self._left():  # the task was cancelled, as all are when the loop ends
+            waiter.cancel()
+
+    def _left(self) -> "Iterator[asyncio.Future[T]]":
+        return (waiter for waiter in self.waiters if not waiter.done())
 
 
 async def _let_in(question: _Question[Any]) -> None:
@@ -29,9 +44,9 @@ async def _let_in(question: _Question[Any]) -> None:
     """
     in_vain = 0
     for _ in range(_MOST_LOOKS):
-        waiting = question.waiting
+        waiting = len(question.waiters)
         await asyncio.sleep(0)
-        in_vain = 0 if question.waiting > waiting else in_vain + 1
+        in_vain = 0 if len(question.waiters) > waiting else in_vain + 1
         if in_vain == _LOOKS_IN_VAIN:
             return
 
@@ -41,7 +56,7 @@ class Sharing[T]:
 
     def __init__(self) -> None:
         self._next: dict[Hashable, _Question[T]] = {}
-        self._under_way: dict[Hashable, asyncio.Task[T]] = {}
+        self._under_way: dict[Hashable, _Question[T]] = {}
 
     async def ask(self, key: Hashable, answer: Callable[[], Awaitable[T]]) -> T:
         """What `answer` returns, or raises, for everybody with this key who asked before it began.
@@ -51,13 +66,16 @@ class Sharing[T]:
         question = self._next.get(key)
         if question is None:
             question = self._next[key] = _Question(asyncio.create_task(self._in_turn(key, answer)))
-        question.waiting += 1
+        # One future each: whoever goes away cancels their own, and shielding a common one costs twice as much.
+        waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        question.waiters.append(waiter)
         try:
-            return await asyncio.shield(question.task)
-        finally:
-            question.waiting -= 1
-            if not question.waiting and not question.task.done():
+            return await waiter
+        except asyncio.CancelledError:
+            question.waiters.remove(waiter)
+            if not question.waiters:
                 self._give_up(key, question)
+            raise
 
     def _give_up(self, key: Hashable, question: _Question[T]) -> None:
         """Nobody is left to hear the answer."""
@@ -65,13 +83,16 @@ class Sharing[T]:
         if self._next.get(key) is question:
             del self._next[key]
 
-    async def _in_turn(self, key: Hashable, answer: Callable[[], Awaitable[T]]) -> T:
+    async def _in_turn(self, key: Hashable, answer: Callable[[], Awaitable[T]]) -> None:
         while (before := self._under_way.get(key)) is not None:
-            await asyncio.wait([before])
+            await asyncio.wait([before.task])
         await _let_in(self._next[key])
-        own = self._under_way[key] = self._next.pop(key).task
+        own = self._under_way[key] = self._next.pop(key)
         try:
-            return await answer()
+            own.tell(await answer())
+        except Exception as error:  # noqa: BLE001 -- it is theirs who asked
+            own.refuse(error)
         finally:
+            own.let_go()
             if self._under_way.get(key) is own:
                 del self._under_way[key]

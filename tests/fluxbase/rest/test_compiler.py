@@ -140,13 +140,13 @@ def statements(table: Table, raw: bytes, body: bytes) -> list[Statement]:
     """What the methods would run, of those that are no clear refusal."""
     made: list[Statement] = []
     for build in (
-        lambda asked: Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.count),
+        lambda asked: Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.total),
         lambda asked: Delete(asked.where, selection=asked.selection),
         lambda asked: Update(object_of(body)[0], tuple(object_of(body)[1]), asked.where, selection=asked.selection),
         lambda asked: Insert(
             rows_of(body).text,
             rows_of(body).columns,
-            conflict=Conflict.MERGE if asked.count else None,
+            conflict=Conflict.MERGE if asked.total else None,
             conflict_columns=asked.on_conflict,
             selection=asked.selection,
         ),

@@ -147,7 +147,7 @@ def statements(catalog: Catalog) -> list[Statement]:
 
 def read(text: str) -> Read:
     asked = parse(text.encode())
-    return Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.count)
+    return Read(asked.selection, asked.where, asked.order, asked.limit, asked.offset, asked.total)
 
 
 def compiled(table: Table, query: Query) -> Statement:

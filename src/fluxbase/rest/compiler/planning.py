@@ -42,7 +42,7 @@ def _finds_by_key(table: Table, query: Query) -> bool:
     if where.any or where.negated or not table.primary_key:
         return False
     named = {_named_by(member) for member in where.members}
-    return named.issuperset(table.primary_key) and not (isinstance(query, Read) and query.count)
+    return named.issuperset(table.primary_key) and not (isinstance(query, Read) and query.total)
 
 
 def _named_by(member: Condition | Group) -> str | None:

@@ -1,6 +1,7 @@
 """The table that a statement is about, as its clauses see it."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fluxbase.rest.catalog import Column, Table
 from fluxbase.rest.compiler.statement import Values, quoted
@@ -11,8 +12,7 @@ STRING = "S"
 """The category (`pg_type.typcategory`) of texts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """Something to compare.
 
     Attributes:

@@ -1,14 +1,13 @@
 """A statement, and the values that are collected on the way to it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from fluxbase.rest.compiler.planning import PlannedFor
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """SQL with one parameter `$1`, an array of text, and its elements.
 
     Attributes:

@@ -1,7 +1,6 @@
 """What is read and written in tables and views."""
 
-from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from fluxbase.rest.catalog import Column, Table
 from fluxbase.rest.compiler.conditions import where
@@ -23,11 +22,10 @@ def compile_query(table: Table, query: Query, *, max_rows: int) -> Statement:
     scope = Scope(table)
     sql = _Compiler(scope, f"{quoted(table.schema)}.{quoted(table.name)}", max_rows).sql(query)
     values = scope.values.taken()
-    return Statement(sql, values, planned_for(table, query, values), costly=isinstance(query, Read) and query.count)
+    return Statement(sql, values, planned_for(table, query, values), costly=isinstance(query, Read) and query.total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiler:
+class _Compiler(NamedTuple):
     scope: Scope
     name: str
     max_rows: int
@@ -48,7 +46,7 @@ class _Compiler:
     def read(self, query: Read) -> str:
         columns, result = columns_and_result(query.selection, self.scope)
         source = f"FROM {self.name} AS t{where(query.where, self.scope)}"
-        total = f", (SELECT pg_catalog.count(*) {source}) AS total" if query.count else ""
+        total = f", (SELECT pg_catalog.count(*) {source}) AS total" if query.total else ""
         limit = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
         bounds = f" LIMIT {limit:d}" + (f" OFFSET {query.offset:d}" if query.offset else "")
         return (
