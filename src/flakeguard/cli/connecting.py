@@ -10,9 +10,9 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from flakeguard.cli.announcing import announced_address
-from flakeguard.cli.ci_environment import CiContext
 from flakeguard.cli.output import ExitCode, fail, warn
 from flakeguard.uploading import credentials
+from flakeguard.uploading.ci_environment import CiContext
 
 LOCAL_URL = "http://127.0.0.1:3000"
 """Where `flakeguard up` listens; used outside CI when no address is given and none is announced."""

@@ -11,11 +11,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from flakeguard.cli import upload_messages as messages
-from flakeguard.cli.ci_environment import CiContext, detect
 from flakeguard.cli.connecting import LOCAL_URL, github_event, given_key, server_address
 from flakeguard.cli.explain_display import print_explanation
 from flakeguard.cli.output import ExitCode, fail, print_json, stdout, warn
 from flakeguard.uploading import checkout
+from flakeguard.uploading.ci_environment import CiContext, detect
 from flakeguard.uploading.client import IngestClient, Refused, RetryPolicy, Unreachable, UploadError
 
 PROJECTS_PATH = "/api/v1/projects"

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from flakeguard.cli import upload_messages as messages
-from flakeguard.cli.ci_environment import CiContext, detect
 from flakeguard.cli.connecting import LOCAL_URL, github_event, given_key, server_address
 from flakeguard.cli.output import ExitCode, fail, plural, print_json, progress, stdout, warn
 from flakeguard.reports.sniffing import can_be_report
 from flakeguard.uploading import batches, checkout, files, meta
+from flakeguard.uploading.ci_environment import CiContext, detect
 from flakeguard.uploading.client import (
     DEFAULT_ATTEMPTS,
     DEFAULT_PATIENCE_SECONDS,

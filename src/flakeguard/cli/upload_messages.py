@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flakeguard.cli.ci_environment import CiContext
 from flakeguard.cli.output import human_bytes, plural
 from flakeguard.uploading.batches import Batch
+from flakeguard.uploading.ci_environment import CiContext
 from flakeguard.uploading.client import Refused, UploadError
 from flakeguard.uploading.credentials import API_KEY_VARIABLE
 from flakeguard.uploading.files import ReportFile

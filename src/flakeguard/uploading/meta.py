@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flakeguard.cli.ci_environment import CiContext, stable_run_id
+from flakeguard.uploading.ci_environment import CiContext, stable_run_id
 from flakeguard.uploading.files import ReportFile
 
 _CHUNK_BYTES = 1024 * 1024

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from flakeguard.cli.ci_environment import detect, stable_run_id
+from flakeguard.uploading.ci_environment import detect, stable_run_id
 
 HEAD = "a" * 40
 MERGE = "b" * 40
