@@ -25,17 +25,6 @@ def parse_duration(value: Any) -> Any:
     return timedelta(seconds=float(found[1]) * _UNITS[found[2] or "s"])
 
 
-def format_duration(duration: timedelta) -> str:
-    """The shortest way of writing it that `parse_duration` reads: `15m`, `168h`, `90s`."""
-    seconds = duration.total_seconds()
-    if seconds != int(seconds):
-        return f"{round(seconds * 1000)}ms"
-    for unit in ("h", "m"):
-        if seconds and not seconds % _UNITS[unit]:
-            return f"{int(seconds // _UNITS[unit])}{unit}"
-    return f"{int(seconds)}s"
-
-
 def milliseconds_since(started: float) -> float:
     """Since `started`, which `time.perf_counter()` said, with one decimal."""
     return round((time.perf_counter() - started) * 1000, 1)

@@ -21,7 +21,6 @@ from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.operating.routes import router as queue_router
 from flakeguard.worker.operating.serving import health_router, metrics_router
-from fluxbase.durations import format_duration
 from fluxbase.errors import FluxbaseError
 from fluxbase.monitoring import Metrics
 from fluxbase.resources import Addresses
@@ -73,11 +72,18 @@ def shown(default: object) -> str:
         case Enum():
             return f"`{default.value}`"
         case timedelta():
-            return f"`{format_duration(default)}`"
+            return f"`{written(default)}`"
         case bool():
             return f"`{str(default).lower()}`"
         case _:
             return f"`{default}`"
+
+
+def written(duration: timedelta) -> str:
+    """A duration in the largest unit that it is a whole number of."""
+    seconds = int(duration.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((3600, "h"), (60, "m"), (1, "s")) if not seconds % size)
+    return f"{seconds // size}{unit}"
 
 
 def documented_settings() -> dict[tuple[str, ...], str]:

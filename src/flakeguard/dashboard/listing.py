@@ -20,7 +20,6 @@ NEEDS_ATTENTION = (Verdict.FLAKY, Verdict.SUSPECTED, Verdict.BROKEN, Verdict.REC
 
 TEST_SORTS = ("score", "rate", "failures", "failed", "duration", "verdict", "name")
 RUN_STATUSES = ("failed", "passed", "flaky", "outage")
-DAY_CHOICES = (1, 7, 14, 30, 90)
 TREND_DAYS = 30
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from flakeguard.projects import keys
-from flakeguard.projects.model import ApiKey, Invite, Organization, Project
+from flakeguard.projects.model import ApiKey, Invite
 
 _LONGEST = 1024
 
@@ -72,16 +72,6 @@ class Rotation(BaseModel):
     """For how many hours the old key still works; 0 revokes it at once."""
 
     grace_hours: int = 0
-
-
-def organization_json(organization: Organization) -> dict[str, Any]:
-    """As it stands in answers."""
-    return asdict(organization)
-
-
-def project_json(project: Project) -> dict[str, Any]:
-    """As it stands in answers."""
-    return asdict(project)
 
 
 def invite_json(invite: Invite) -> dict[str, Any]:

@@ -180,7 +180,6 @@ class AttemptBuilder:
         if len(self._path) > 1:
             return
         self._evidence.root(name, attributes)
-        self.info.declared_seconds = parse_seconds(attributes.get("time"))
         self._notice_timestamp(attributes)
 
     def _start_suite(self, name: str, attributes: Attributes) -> None:

@@ -82,8 +82,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-CUT_MARK = "\n… [cut by FlakeGuard]"
-"""Ends every text that was longer than its limit."""
 
 
 @dataclass(slots=True)
@@ -91,15 +89,13 @@ class ReportInfo:
     """What a report says beside its attempts; complete once the attempts were iterated to the end.
 
     `timestamp` is the first one found and naive when the report states no zone. `recovered` says that the
-    file was damaged and that what could be read was read (a warning says how). `declared_seconds` is the
-    time that the root element claims.
+    file was damaged and that what could be read was read (a warning says how).
     """
 
     format: str = "junit"
     suites: int = 0
     attempts: int = 0
     timestamp: datetime | None = None
-    declared_seconds: float | None = None
     properties: dict[str, str] = field(default_factory=dict[str, str])
     warnings: list[str] = field(default_factory=list[str])
     recovered: bool = False

@@ -4,7 +4,7 @@ Jobs that others put straight into Redis get a row when they are given up, and a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -141,11 +141,6 @@ async def discard(
     for one in found:
         await connection.execute(_SQL["settle"], one)
     return found
-
-
-async def acts(connection: Connection, limit: int = 100) -> Sequence[Mapping[str, Any]]:
-    """What people did about dead letters, newest first."""
-    return [dict(row) for row in await connection.fetch(_SQL["acts"], limit)]
 
 
 async def _record(

@@ -73,9 +73,6 @@ WHERE dead_at IS NOT NULL AND foreign_id IS NOT NULL AND queue = $1 AND (job_id 
 -- name: record_act
 INSERT INTO dead_letter_acts (job_id, queue, name, data, error, act, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
--- name: acts
-SELECT job_id, queue, name, error, act, actor, reason, acted_at FROM dead_letter_acts ORDER BY id DESC LIMIT $1
-
 -- name: reopen_ingestion
 UPDATE ingestions SET state = CASE WHEN stored_at IS NULL THEN 'accepted' ELSE 'stored' END, error = NULL
 WHERE id = $1 AND state = 'failed'

@@ -74,7 +74,7 @@ class Accounts:
 
     def box(self, purpose: str) -> SecretBox:
         """What seals secrets of `purpose` at rest."""
-        return SecretBox((self.secret,), purpose=purpose)
+        return SecretBox(self.secret, purpose=purpose)
 
     @contextmanager
     def counted(self, method: str) -> Generator[None]:

@@ -17,11 +17,6 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing happens any more, unless somebody asks for it."""
-        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -53,7 +53,7 @@ def sign(secret: str, caller: Caller, bucket_id: str, name: str, *, now: datetim
         "session": caller.session_id and str(caller.session_id),
         "key": caller.key_id and str(caller.key_id),
     }
-    return SecretBox([secret], purpose=_PURPOSE).seal(json.dumps(content))
+    return SecretBox(secret, purpose=_PURPOSE).seal(json.dumps(content))
 
 
 def redeem(secret: str, token: str, bucket_id: str, name: str, *, now: datetime) -> Signer:
@@ -64,7 +64,7 @@ def redeem(secret: str, token: str, bucket_id: str, name: str, *, now: datetime)
         SignatureExpiredError: 403.
     """
     try:
-        content: Mapping[str, Any] = json.loads(SecretBox([secret], purpose=_PURPOSE).open(token))
+        content: Mapping[str, Any] = json.loads(SecretBox(secret, purpose=_PURPOSE).open(token))
     except (UnreadableSecretError, UnicodeEncodeError) as error:
         raise InvalidSignatureError from error
     if (content["bucket"], content["name"]) != (bucket_id, name):

@@ -165,7 +165,6 @@ def test_properties_and_the_first_timestamp_are_kept():
 
     assert read.info.properties == {"sha": "abc", "text": "in\nlines"}
     assert read.info.timestamp == datetime(2024, 1, 3, 11, 27, 15, tzinfo=UTC)
-    assert read.info.declared_seconds == 3.5
 
 
 def test_a_timestamp_without_zone_stays_without():

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import failing, outbox, retry_policy, runner
 from flakeguard.worker.bull import Queue
-from flakeguard.worker.dead_letters import Cause, acts, bury, count_dead_letters, dead_letters, discard, retry
+from flakeguard.worker.dead_letters import Cause, bury, count_dead_letters, dead_letters, discard, retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.health import worker_health
 from flakeguard.worker.jobs import PROCESS_RUN
@@ -251,8 +251,8 @@ async def test_people_retry_and_discard_and_it_is_known_who(
             await done.wait()
     async with resources.database.transaction() as connection:
         assert await dead_letters(connection) == []
-        kept = [(act["act"], act["actor"], act["reason"], act["error"]) for act in await acts(connection)]
-    assert kept == [
+        acts = await connection.fetch("SELECT act, actor, reason, error FROM dead_letter_acts ORDER BY id DESC")
+    assert [tuple(act) for act in acts] == [
         ("retried", "ada", None, "ValueError: broken"),
         ("discarded", "ada", "not ours", "ValueError: broken"),
     ]

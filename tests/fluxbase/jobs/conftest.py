@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fluxbase.jobs import Functions, StoredJob
+from fluxbase.jobs.model import JobStatus
 from fluxbase.jobs.repository import declare_functions, find_job
 from fluxbase.jobs.submitting import submit
 from fluxbase.jobs.worker import Timing, Worker
@@ -62,7 +63,7 @@ class Jobs:
         return job
 
     async def ended(self, job_id: UUID) -> StoredJob:
-        return await self.until(job_id, lambda job: job.status.is_finished)
+        return await self.until(job_id, lambda job: job.status not in (JobStatus.PENDING, JobStatus.RUNNING))
 
     async def beats(self, worker: Worker, times: int = 3) -> None:
         """Wait until the heart of `worker` has beaten so often from now on."""

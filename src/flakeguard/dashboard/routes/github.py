@@ -23,8 +23,6 @@ router = APIRouter()
 
 _A_PAGE = 25
 
-type Number = Annotated[str, Form(max_length=20)]
-
 
 def _binding(request: Request) -> Binding:
     settings: FlakeGuardSettings = request.app.state.settings

@@ -29,10 +29,9 @@ class RepositoryGone:
 
 @dataclass(frozen=True, slots=True)
 class RunTold:
-    """A workflow run was requested, goes on, or is completed. `from_job` knows less than the run's own event."""
+    """A workflow run was requested, goes on, or is completed."""
 
     run: Run
-    from_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _workflow_job(payload: Payload) -> Notice:
         conclusion=None,
         run_started_at=None,
     )
-    return RunTold(run, from_job=True)
+    return RunTold(run)
 
 
 def _check_run(payload: Payload) -> Notice:
