@@ -9,7 +9,7 @@ from datetime import datetime
 from fluxbase.auth import emails
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.errors import AccountLockedError
-from fluxbase.db import Connection, load
+from fluxbase.db import Connection, aware, load
 
 _SQL = load(__package__ or "")
 
@@ -40,5 +40,5 @@ async def forget(connection: Connection, email: str) -> None:
 
 
 def _locked(until: datetime, now: datetime) -> AccountLockedError:
-    minutes = max(1, round((until - now).total_seconds() / 60))
+    minutes = max(1, round((aware(until) - now).total_seconds() / 60))
     return AccountLockedError(f"Too many failed attempts: this account is locked. Try again in {minutes} min.")

@@ -9,7 +9,7 @@ from fluxbase.auth import access_tokens, repository, tokens
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.errors import InvalidRefreshTokenError, RefreshTokenReusedError
 from fluxbase.auth.model import Client, Proof, Session, SignedIn, User
-from fluxbase.db import Connection, load
+from fluxbase.db import Connection, aware, load
 from fluxbase.errors import NotFoundError
 
 _SQL = load(__package__ or "")
@@ -104,7 +104,7 @@ async def _rotate(accounts: Accounts, connection: Connection, token: str, client
     found = await connection.fetchrow(_SQL["find_refresh_token"], tokens.digest(token), now)
     if found is None or found["expired"]:
         raise InvalidRefreshTokenError
-    session_id, generation = found["session_id"], found["generation"]
+    session_id, generation, ends_at = found["session_id"], found["generation"], aware(found["expires_at"])
     behind = found["refresh_generation"] - generation
     if behind == 0:
         generation += 1
@@ -121,8 +121,8 @@ async def _rotate(accounts: Accounts, connection: Connection, token: str, client
     user = await repository.find_user_of_session(connection, session_id, now)
     if user is None:
         raise InvalidRefreshTokenError
-    following = await _add_refresh_token(accounts, connection, session_id, generation, found["expires_at"])
-    return _signed_in(accounts, user, now=now, expires_at=found["expires_at"], refresh_token=following)
+    following = await _add_refresh_token(accounts, connection, session_id, generation, ends_at)
+    return _signed_in(accounts, user, now=now, expires_at=ends_at, refresh_token=following)
 
 
 async def user_of(accounts: Accounts, token: str) -> User | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from fluxbase.db import Connection, load
+from fluxbase.db import Connection, aware, load
 from fluxbase.service_keys.errors import ServiceKeyNotFoundError
 from fluxbase.service_keys.form import NewKey
 from fluxbase.service_keys.model import Revocation, ServiceKey
@@ -139,6 +139,7 @@ def _returned(row: asyncpg.Record | None) -> ServiceKey:
 
 
 def _key(row: asyncpg.Record) -> ServiceKey:
-    values: dict[str, Any] = {name: value for name, value in row.items() if name != "key_hash"}
-    values["scopes"] = tuple(row["scopes"])
+    values: dict[str, Any] = {**row, "scopes": tuple(row["scopes"])}
+    del values["key_hash"]
+    values.update({name: aware(value) for name, value in row.items() if isinstance(value, datetime)})
     return ServiceKey(**values)

@@ -102,6 +102,11 @@ async def test_asking_for_the_password_again_counts_too(client, ada):
     assert refused.json()["code"] == "ACCOUNT_LOCKED"
 
 
+async def test_an_operators_lock_may_last_for_ever(client, ada, owner):
+    await owner.execute("INSERT INTO auth.lockouts VALUES ('ada@example.com', 1, now(), 'infinity')")
+    assert await codes(client, PASSWORD) == ["ACCOUNT_LOCKED"]
+
+
 async def test_the_operator_opens_it(client, ada, owner):
     await codes(client, "wrong", "wrong", "wrong")
     await owner.execute("DELETE FROM auth.lockouts WHERE email = 'ada@example.com'")

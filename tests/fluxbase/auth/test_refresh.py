@@ -98,6 +98,11 @@ async def test_an_expired_one_is_refused(client, ada, owner, table):
     assert (await refresh(client, ada["refresh_token"])).json()["code"] == "INVALID_REFRESH_TOKEN"
 
 
+async def test_a_session_that_an_operator_made_last_for_ever(client, ada, owner):
+    await owner.execute("UPDATE auth.sessions SET expires_at = 'infinity'")
+    assert (await refresh(client, ada["refresh_token"])).status_code == 200
+
+
 async def test_it_ends_with_its_session_at_once(client, ada, owner):
     await owner.execute("DELETE FROM auth.sessions")
     assert (await refresh(client, ada["refresh_token"])).status_code == 401

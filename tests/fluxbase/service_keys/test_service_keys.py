@@ -215,6 +215,18 @@ async def test_an_expired_key_is_refused(client, operator, app, resources):
     assert await works(client, key["key"]) == 401
 
 
+async def test_never_is_a_time_too(client, operator, owner):
+    """`infinity`, which an operator writes, and the calendar's last moment, which PostgreSQL is told as that."""
+    last = await made(client, operator, expires_at="9999-12-31T23:59:59.999999Z")
+    assert await works(client, last["key"]) == 200
+    key = await made(client, operator)
+    await owner.execute("UPDATE auth.service_keys SET expires_at = 'infinity', grace_period_ends_at = 'infinity'")
+    assert await works(client, key["key"]) == 200
+    assert (await client.post(f"{KEYS}/{key['id']}/rotate", headers=operator)).status_code == 201
+    await owner.execute("UPDATE auth.service_keys SET expires_at = '-infinity'")
+    assert await works(client, key["key"]) == 401
+
+
 async def test_the_rates_of_a_key_are_its_own(client, operator):
     slow, other = await made(client, operator, rate_limit_per_minute=2), await made(client, operator)
     hourly = await made(client, operator, rate_limit_per_hour=3)
