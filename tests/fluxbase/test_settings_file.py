@@ -80,3 +80,6 @@ def test_durations(text: object, seconds: float):
 def test_what_is_no_duration_is_told():
     with pytest.raises(ValueError, match="500ms"):
         parse_duration("soon")
+    for longer_than_the_calendar in ("99999999h", "999999999999999d", "9" * 400):
+        with pytest.raises(ValueError, match="hundred years"):
+            parse_duration(longer_than_the_calendar)

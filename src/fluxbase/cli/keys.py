@@ -12,7 +12,7 @@ from fluxbase.cli.starting import run
 from fluxbase.durations import parse_duration
 from fluxbase.resources import Resources
 from fluxbase.service_keys import Operator, ServiceKey, ServiceKeys
-from fluxbase.service_keys.managing import DEFAULT_GRACE_HOURS, LONGEST_GRACE_HOURS, Issued
+from fluxbase.service_keys.managing import DEFAULT_GRACE_HOURS, LARGEST_RATE, LONGEST_GRACE_HOURS, Issued
 from fluxbase.service_keys.repository import Wanted
 from fluxbase.settings import Settings
 
@@ -45,8 +45,8 @@ def create(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     scope: Annotated[list[str], typer.Option(help="What it may, such as tables:read; repeat it. * is everything.")],
     expires: Annotated[str | None, typer.Option(help="How long it lasts, such as 720h; else for ever.")] = None,
-    per_minute: Annotated[int | None, typer.Option(min=1, help="Most requests a minute.")] = None,
-    per_hour: Annotated[int | None, typer.Option(min=1, help="Most requests an hour.")] = None,
+    per_minute: Annotated[int | None, typer.Option(min=1, max=LARGEST_RATE, help="Most requests a minute.")] = None,
+    per_hour: Annotated[int | None, typer.Option(min=1, max=LARGEST_RATE, help="Most requests an hour.")] = None,
     *,
     json_: AsJson = False,
 ) -> None:

@@ -17,6 +17,7 @@ from fluxbase.settings.reading import read_settings
 
 HISTORY = "fluxbase"
 """The migrations of `fluxbase serve`: its own only. Also the embedded database's name."""
+_REFUSED_VALUES = ("22", "23")  # classes of SQLSTATE: no such value, a constraint
 
 
 def settings_of(**overrides: Any) -> Settings:
@@ -60,6 +61,11 @@ def run[T](work: Callable[[Resources, Settings], Awaitable[T]]) -> T:
             fail(ExitCode.REFUSED, str(error))
         except FluxbaseError as error:
             fail(ExitCode.USAGE, str(error))
+        except asyncpg.PostgresError as error:
+            if not (error.sqlstate or "").startswith(_REFUSED_VALUES):
+                raise
+            # Without its detail, which has the whole row.
+            fail(ExitCode.USAGE, f"the database does not take a value: {error.args[0]}")
 
 
 async def _opened[T](

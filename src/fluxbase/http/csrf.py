@@ -67,7 +67,11 @@ def check_origin(headers: Mapping[str, str], public_url: str | None) -> None:
     origin = headers.get("origin")
     if origin is not None:
         own = {_origin_of(public_url) if public_url else None, _host_of(headers)}
-        if _origin_of(origin) not in own and urlsplit(origin).netloc.lower() not in own:
+        try:
+            named = {_origin_of(origin), urlsplit(origin).netloc.lower()}
+        except ValueError as error:  # http://[
+            raise CsrfError from error
+        if own.isdisjoint(named):
             raise CsrfError
     elif headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise CsrfError

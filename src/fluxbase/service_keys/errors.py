@@ -39,6 +39,12 @@ class InvalidScopeError(InvalidRequestError):
     code = "invalid_scope"
 
 
+class InvalidNameError(InvalidRequestError):
+    """A key's name has 1 to 100 characters, none of them a control character."""
+
+    code = "invalid_name"
+
+
 class InvalidExpiryError(InvalidRequestError):
     """A key expires in the future."""
 

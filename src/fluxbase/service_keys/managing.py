@@ -1,5 +1,6 @@
 """What an operator does with service keys. Each method is one transaction with its entry in the audit trail."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,13 +12,21 @@ from fluxbase.auth.repository import audit
 from fluxbase.db import Connection
 from fluxbase.resources import Resources
 from fluxbase.service_keys import repository, scopes
-from fluxbase.service_keys.errors import InvalidExpiryError, KeyEndedError, KeyReplacedError, KeyRevokedError
+from fluxbase.service_keys.errors import (
+    InvalidExpiryError,
+    InvalidNameError,
+    KeyEndedError,
+    KeyReplacedError,
+    KeyRevokedError,
+)
 from fluxbase.service_keys.form import SERVICE_KEYS
 from fluxbase.service_keys.model import Revocation, ServiceKey
 from fluxbase.service_keys.repository import Wanted
 
 DEFAULT_GRACE_HOURS = 24.0
 LONGEST_GRACE_HOURS = 30 * 24.0
+LARGEST_RATE = 10_000_000
+_NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class ServiceKeys:
         """Make a key.
 
         Raises:
-            InvalidScopeError, InvalidExpiryError: 400.
+            InvalidNameError, InvalidScopeError, InvalidExpiryError: 400.
         """
         new, now = SERVICE_KEYS.generate(), self.resources.now()
         async with self.resources.database.transaction() as connection:
@@ -78,7 +87,7 @@ class ServiceKeys:
         Raises:
             ServiceKeyNotFoundError: 404.
             KeyRevokedError: 409.
-            InvalidScopeError, InvalidExpiryError: 400.
+            InvalidNameError, InvalidScopeError, InvalidExpiryError: 400.
         """
         async with self._locked(key_id) as (connection, key, now):
             wanted = replace(_wanted_of(key), **values)
@@ -202,6 +211,8 @@ def _wanted_of(key: ServiceKey) -> Wanted:
 
 def _checked(wanted: Wanted, now: datetime | None) -> Wanted:
     """`wanted` with its scopes in order; `now` is None where the expiry is not new."""
+    if not _NAME.fullmatch(wanted.name):
+        raise InvalidNameError
     if now is not None and wanted.expires_at is not None and wanted.expires_at <= now:
         raise InvalidExpiryError
     return replace(wanted, scopes=scopes.checked(wanted.scopes))

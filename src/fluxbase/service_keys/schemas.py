@@ -7,13 +7,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from starlette.requests import Request
 
 from fluxbase.errors import InvalidRequestError
-from fluxbase.service_keys.managing import DEFAULT_GRACE_HOURS, LONGEST_GRACE_HOURS
-
-_LARGEST_RATE = 10_000_000
+from fluxbase.service_keys.managing import DEFAULT_GRACE_HOURS, LARGEST_RATE, LONGEST_GRACE_HOURS
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Scopes = Annotated[list[str], Field(min_length=1, max_length=50)]
-Rate = Annotated[int, Field(ge=1, le=_LARGEST_RATE)]
+Rate = Annotated[int, Field(ge=1, le=LARGEST_RATE)]
 Hours = Annotated[float, Field(ge=0, le=LONGEST_GRACE_HOURS)]
 Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 

@@ -58,7 +58,15 @@ async def test_a_key_from_its_making_to_its_end(run, client: httpx.AsyncClient):
 
 async def test_keys_that_cannot_be(run):
     assert "There is no scope" in (await run("keys", "create", "x", "--scope", "tables:drop", code=2)).stderr
-    await run("keys", "create", "x", "--scope", "*", "--expires", "soon", code=2)
+    for expires in ("soon", "99999999h", "999999999999999d"):
+        await run("keys", "create", "x", "--scope", "*", "--expires", expires, code=2)
+    for name in ("", "x" * 101, "two\nlines", "half a \udcff character"):
+        assert "1 to 100 characters" in (await run("keys", "create", name, "--scope", "*", code=2)).stderr
+    await run("keys", "create", "x", "--scope", "*", "--per-minute", "99999999999", code=2)
+    made = json.loads((await run("keys", "create", "x", "--scope", "*", "--json")).stdout)
+    refused = await run("keys", "revoke", made["id"], "--yes", "--reason", "x" * 1001, code=2)
+    assert "does not take a value" in refused.stderr
+    assert "Failing row" not in refused.stderr
     await run("keys", "enable", "00000000-0000-0000-0000-000000000001", code=3)
 
 
@@ -117,7 +125,8 @@ async def test_a_token_of_the_operator(run, client: httpx.AsyncClient, addresses
     headers = {"Authorization": f"Bearer {token}"}
     assert (await client.get("/api/v1/admin/service-keys", headers=headers)).status_code == 200
     await run("token", "--role", "postgres", code=2)
-    await run("token", "--role", "anon", "--expires", "later", code=2)
+    for expires in ("later", "99999999h"):
+        await run("token", "--role", "anon", "--expires", expires, code=2)
 
 
 async def test_status_and_migrate(run, owner, monkeypatch):

@@ -49,6 +49,8 @@ async def test_everything_else_is_refused(browser):
         good | {"Origin": "https://evil.example"},
         good | {"Origin": "http://testserver.evil.example"},
         good | {"Origin": "null"},
+        good | {"Origin": "http://["},
+        good | {"Origin": "http://"},
         good | {"Sec-Fetch-Site": "cross-site"},
         good | {"Sec-Fetch-Site": "same-site"},
     ):
