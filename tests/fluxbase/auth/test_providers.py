@@ -249,6 +249,17 @@ async def test_a_user_connects_and_disconnects(client, ada):
     assert (await sign_in(client, "eve")).status_code == 200
 
 
+async def test_what_a_stolen_session_began_ends_with_it(client, owner):
+    """Else the thief would come back by an identity of their own after everything was taken away from them."""
+    ada = await confirmed_ada(client, owner)
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    back = await consent(begun.json()["url"], "eve")
+    await owner.execute("DELETE FROM auth.sessions; DELETE FROM auth.identities")
+    answer = await client.get(back)
+    assert (answer.status_code, answer.json()["code"]) == (401, "SESSION_ENDED")
+    assert await owner.fetchval("SELECT count(*) FROM auth.identities") == 0
+
+
 async def test_an_identity_has_one_account(client, ada, owner):
     await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
     begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})

@@ -142,7 +142,7 @@ async def connect_identity(request: Request, user: CurrentUser, provider: Text) 
         provider,
         client=client_of(request),
         redirect_to="/account?notice=identity-connected",
-        link_user_id=user.id,
+        link_to=user,
     )
     title = configured.find(request.app.state.settings, provider).title
     return remember(request, render(request, "connect.html", title=title, url=leaving.url), leaving)

@@ -11,7 +11,7 @@ from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.encryption import SecretBox
 from fluxbase.auth.mail.links import base
 from fluxbase.auth.mail.requests import require_allowed
-from fluxbase.auth.model import Client, Proof, SecondStep, SignedIn
+from fluxbase.auth.model import Client, Proof, SecondStep, SignedIn, User
 from fluxbase.auth.one_time import Purpose
 from fluxbase.auth.providers import configured, linking, repository
 from fluxbase.auth.providers.client import speaking_with
@@ -20,9 +20,11 @@ from fluxbase.auth.providers.linking import Resolved
 from fluxbase.auth.providers.model import Vouched
 from fluxbase.auth.providers.repository import Departure
 from fluxbase.db import Connection
+from fluxbase.errors import SessionEndedError
 
 LIFETIME = timedelta(minutes=10)
 _METHOD = "oauth"
+_SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ class Arrived:
 
 
 async def leave(
-    accounts: Accounts, name: str, *, client: Client, redirect_to: str | None, link_user_id: UUID | None = None
+    accounts: Accounts, name: str, *, client: Client, redirect_to: str | None, link_to: User | None = None
 ) -> Leaving:
-    """Begin a sign-in, or with `link_user_id` the connection of an identity to that account.
+    """Begin a sign-in, or with `link_to` the connection of an identity to that account, while its session lasts.
 
     Raises:
         UnknownProviderError: 404.
@@ -64,7 +66,9 @@ async def leave(
     kept = {"nonce": secrets.token_urlsafe(32), "code_verifier": secrets.token_urlsafe(48)}
     async with speaking_with(provider, callback_address(accounts, name)) as speaker:
         url = await speaker.authorization_url(state=state, **kept)
-    departure = Departure(_box(accounts).seal(json.dumps(kept)), redirect_to, link_user_id)
+    if link_to is not None:
+        kept[_SESSION] = str(link_to.session_id)
+    departure = Departure(_box(accounts).seal(json.dumps(kept)), redirect_to, link_to.id if link_to else None)
     async with accounts.database.transaction() as connection:
         expires_at = accounts.now() + LIFETIME
         await repository.add_state(
@@ -95,26 +99,34 @@ async def arrive(accounts: Accounts, name: str, departure: Departure, *, code: s
     """Sign in, or connect, whom the provider vouches for.
 
     Raises:
-        ProviderRefusedError: 401.
+        ProviderRefusedError, SessionEndedError: 401.
         IdentityRevokedError, AddressUnverifiedError, SignupRefusedError: 403.
         AccountUnconfirmedError, IdentityTakenError: 409.
         ProviderAwayError: 503.
     """
     provider = configured.find(accounts.settings, name)
     kept: dict[str, str] = json.loads(_box(accounts).open(departure.sealed))
+    session = kept.pop(_SESSION, "")
     with accounts.counted(_METHOD):
         async with speaking_with(provider, callback_address(accounts, name)) as speaker:
             vouched = await speaker.vouched(code, **kept)
         async with accounts.database.transaction() as connection:
-            return await _settle(accounts, connection, departure, vouched, client)
+            if departure.link_user_id is not None:
+                await _check_session(accounts, connection, departure.link_user_id, session)
+                await linking.connect_to(accounts, connection, departure.link_user_id, vouched, client)
+                return Arrived()
+            return await _signed_in(accounts, connection, departure, vouched, client)
 
 
-async def _settle(
+async def _check_session(accounts: Accounts, connection: Connection, user_id: UUID, session: str) -> None:
+    """Whoever stole a session must not come back with an identity after it was ended."""
+    if not session or not await repository.hold_session(connection, user_id, UUID(session), accounts.now()):
+        raise SessionEndedError
+
+
+async def _signed_in(
     accounts: Accounts, connection: Connection, departure: Departure, vouched: Vouched, client: Client
 ) -> Arrived:
-    if departure.link_user_id is not None:
-        await linking.connect_to(accounts, connection, departure.link_user_id, vouched, client)
-        return Arrived()
     resolved = await linking.resolve(accounts, connection, vouched, client)
     target = departure.redirect_to
     if target is not None and not redirects.is_own(target, accounts.settings.public_url):

@@ -9,6 +9,9 @@ DELETE FROM auth.oauth_states WHERE expires_at <= $1;
 DELETE FROM auth.oauth_states WHERE state_hash = $1 AND browser_hash = $2 AND provider = $3 AND expires_at > $4
 RETURNING sealed, redirect_to, link_user_id;
 
+-- name: hold_session
+SELECT id FROM auth.sessions WHERE user_id = $1 AND id = $2 AND expires_at > $3 FOR KEY SHARE;
+
 -- name: find_identity
 SELECT id, user_id FROM auth.identities WHERE provider = $1 AND provider_id = $2;
 

@@ -44,6 +44,11 @@ async def spend_state(
     return Departure(**dict(row)) if row else None
 
 
+async def hold_session(connection: Connection, user_id: UUID, session_id: UUID, now: datetime) -> bool:
+    """Whether the user's session still lives; whoever ends it meanwhile waits for the end of the transaction."""
+    return await connection.fetchval(_SQL["hold_session"], user_id, session_id, now) is not None
+
+
 async def find_identity(connection: Connection, vouched: Vouched) -> tuple[UUID, UUID] | None:
     """Ids of the identity and of its user."""
     row = await connection.fetchrow(_SQL["find_identity"], vouched.provider, vouched.provider_id)

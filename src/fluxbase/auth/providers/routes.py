@@ -66,7 +66,7 @@ async def connect(request: Request, user: CurrentUser, provider: str, body: Conn
         provider,
         client=client_of(request),
         redirect_to=body.redirect_to,
-        link_user_id=user.id,
+        link_to=user,
     )
     return remember(request, JSONResponse({"url": leaving.url}), leaving)
 
