@@ -47,7 +47,7 @@ async def hashed(password: str) -> str:
 
 
 async def matches(password: str, stored: str | None) -> bool:
-    """Whether `password` is the one `stored` was made from; takes as long when there is none to compare with."""
+    """Whether `password` is the one `stored` was made from; a wrong one takes as long whatever is stored."""
     return await asyncio.to_thread(_matches, normalised(password), stored)
 
 
@@ -55,11 +55,14 @@ def _matches(candidate: bytes, stored: str | None) -> bool:
     usable = stored is not None and len(candidate) <= LONGEST_BYTES and b"\0" not in candidate
     try:
         if usable and stored is not None:
-            return bcrypt.checkpw(candidate, stored.encode("utf-8"))
+            if bcrypt.checkpw(candidate, stored.encode("utf-8")):
+                return True
+            usable = not needs_rehash(stored)
     except ValueError:  # not a bcrypt hash: somebody wrote something else into the column
         usable = False
-    bcrypt.checkpw(b"so that an unknown address takes as long", _dummy())
-    return usable
+    if not usable:  # nobody's password, or one that pgcrypto hashed with less work, takes as long as any other
+        bcrypt.checkpw(b"so that an unknown address takes as long", _dummy())
+    return False
 
 
 def _dummy() -> bytes:
