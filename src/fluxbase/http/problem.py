@@ -65,6 +65,7 @@ _PLAINER: Mapping[int, str] = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
 }
+_NO_OBJECT = frozenset(("missing", "model_type", "model_attributes_type"))  # what pydantic says of a whole body
 _OUTAGE = (503, "service_unavailable", "A server this one needs cannot be reached; try again shortly.")
 
 
@@ -164,8 +165,10 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _plain(item: Mapping[str, Any]) -> str:
-    if tuple(item["loc"]) == ("body",) and isinstance(item.get("input"), str | bytes):
-        return "send a JSON object, with the header Content-Type: application/json"  # curl's -d says it is a form
+    if tuple(item["loc"]) == ("body",) and item["type"] in _NO_OBJECT:
+        # FastAPI hands over the bytes of a body that does not say it is JSON (curl's -d says it is a form).
+        untold = item["type"] == "missing" or isinstance(item.get("input"), bytes)
+        return "send a JSON object" + (", with the header Content-Type: application/json" if untold else "")
     return str(item["msg"]).removeprefix("Value error, ")
 
 

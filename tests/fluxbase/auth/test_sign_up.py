@@ -137,3 +137,6 @@ async def test_json_that_calls_itself_a_form_is_told_what_it_lacks(client):
     answer = await client.post("/api/v1/auth/signup", content=b'{"email": "ada@example.com"}', headers=form)
     assert answer.status_code == 422
     assert answer.json()["message"] == "body: send a JSON object, with the header Content-Type: application/json"
+    for value in ("text", [], 1):
+        answer = await client.post("/api/v1/auth/signup", json=value)
+        assert answer.json()["message"] == "body: send a JSON object"

@@ -269,6 +269,7 @@ async def test_a_person_is_never_the_operator_whatever_their_metadata_say(client
     [
         ("not json", 400),
         ("[]", 422),
+        ('"x"', 422),
         ('{"name": "x"}', 422),
         ('{"name": "x", "scopes": []}', 422),
         ('{"name": "x", "scopes": ["tables:drop"]}', 400),
@@ -285,6 +286,7 @@ async def test_what_is_wrong_is_said(client, operator, body, status):
     answer = await client.post(KEYS, headers=operator, content=body)
     assert answer.status_code == status, answer.text
     assert answer.json()["message"]
+    assert "Content-Type" not in answer.json()["message"], "here it need not be said"
 
 
 async def test_everything_is_in_the_audit_trail_and_no_secret(client, operator, owner):
