@@ -16,6 +16,14 @@ under (root, oid) AS (
     JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = w.oid
                                AND d.refclassid = 'pg_catalog.pg_class'::regclass
 ),
+-- What each domain is of in the end: one may stand on another.
+bases (oid, base) AS (
+    SELECT d.oid, d.typbasetype
+    FROM pg_catalog.pg_type d JOIN pg_catalog.pg_type b ON b.oid = d.typbasetype
+    WHERE d.typtype = 'd' AND b.typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, s.base FROM bases s JOIN pg_catalog.pg_type d ON d.typbasetype = s.oid
+),
 -- Functions of the operator's that planning may look into: it computes what is said to be IMMUTABLE, and puts the text of
 -- an SQL function in the place of its call. One that is said to be IMMUTABLE and reads the claims would answer one caller
 -- for another, if a policy, view, default or constraint anywhere has it, or an operator that stands for it.
@@ -70,7 +78,8 @@ SELECT NOT EXISTS (
             'comment', pg_catalog.col_description(e.oid, a.attnum)) ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-        JOIN pg_catalog.pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+        LEFT JOIN bases s ON s.oid = t.oid
+        JOIN pg_catalog.pg_type b ON b.oid = coalesce(s.base, t.oid)
         WHERE a.attrelid = e.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
        (SELECT json_agg(json_build_object('primary', i.indisprimary, 'columns',
             (SELECT array_agg(a.attname ORDER BY k.place)

@@ -6,7 +6,7 @@ import pytest
 from fluxbase.resources import Resources
 from fluxbase.rest.catalog import Catalog, Table
 from fluxbase.rest.compiler import Statement, compile_call, compile_query
-from fluxbase.rest.introspection import read_catalog
+from fluxbase.rest.introspection import catalog_of, read_catalog
 from fluxbase.rest.parser import parse
 from fluxbase.rest.query import Call, Conflict, Delete, Insert, Query, Read, Update
 
@@ -212,6 +212,22 @@ async def test_a_path_that_has_them_first_changes_nothing(owner, catalog) -> Non
     with pytest.raises(asyncpg.CheckViolationError):
         await owner.fetch("SELECT slug::text FROM notes")
     assert await answers(owner, statements(catalog)) == before
+
+
+async def test_a_domain_over_a_domain_is_what_the_first_of_them_is_of(app, owner, alice) -> None:
+    await owner.execute(
+        "CREATE EXTENSION citext; CREATE DOMAIN whole AS int CHECK (VALUE >= 0);"
+        "CREATE DOMAIN digit AS whole CHECK (VALUE < 10); CREATE DOMAIN doc AS jsonb; CREATE DOMAIN page AS doc;"
+        "CREATE DOMAIN email AS citext; CREATE DOMAIN mine AS email;"
+        "CREATE TABLE odd (id digit PRIMARY KEY, page page, mail mine);"
+        "INSERT INTO odd VALUES (7, '{\"a\": 1}', 'Ada@x');"
+        "SELECT rest.expose('odd'); CREATE POLICY open ON odd FOR SELECT TO authenticated USING (true)"
+    )
+    for asked in ("id=eq.7", "id=in.(7,8)", "page->>a=eq.1", "page=cs.{}", "mail=eq.ADA@x"):
+        answer = await alice.client.get(f"/api/v1/tables/odd?{asked}")
+        assert (answer.status_code, len(answer.json())) == (200, 1), (asked, answer.text)
+    columns = (await catalog_of(app).current()).tables["public", "odd"].by_name
+    assert [columns[name].built_in for name in ("id", "page", "mail")] == [True, True, False]
 
 
 async def test_types_of_extensions_keep_their_own_operators(owner, alice) -> None:
