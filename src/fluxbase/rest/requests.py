@@ -50,13 +50,13 @@ async def read_body(receive: Receive) -> bytes:
         InvalidBodyError: The client went away before its end.
     """
     message = await receive()
-    body: bytes = message.get("body", b"")
+    chunks: list[bytes] = [message.get("body", b"")]
     while message.get("more_body", False):
         message = await receive()
-        body += message.get("body", b"")
+        chunks.append(message.get("body", b""))
     if message["type"] != "http.request":
         raise InvalidBodyError("The body ended before it was complete.")
-    return body
+    return b"".join(chunks)  # adding each to those before would copy a body as often as it has pieces
 
 
 def parse_json(raw: bytes) -> tuple[str, Any]:
