@@ -1,6 +1,8 @@
 """What PostgreSQL refuses, as a response: its own words, which name the column, the constraint or the policy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
 
 import asyncpg
 
@@ -37,10 +39,19 @@ def refusal_of(error: asyncpg.PostgresError, role: str) -> ProblemError | None:
         return None
     status, code = known
     message = _INSTEAD.get(state) or str(getattr(error, "message", None) or error)
-    headers: dict[str, str] = {}
-    if status == 403 and role == _ANONYMOUS:  # noqa: PLR2004 -- the status above
-        status, code, headers = 401, "not_authenticated", {"WWW-Authenticate": "Bearer"}
-        message = f"{message}; sign in first"
-    return ProblemError(
-        Problem(status, code, message, headers=headers, details=error.detail or "", hint=error.hint or None)
-    )
+    told = _denial(message, role) if status == HTTPStatus.FORBIDDEN else Problem(status, code, message)
+    return ProblemError(replace(told, details=error.detail or "", hint=error.hint or None))
+
+
+class NotGrantedError(ProblemError):
+    """What PostgreSQL would say of something that the role has no grant for, before anything else is said of it."""
+
+    def __init__(self, what: str, role: str, *, hint: str) -> None:
+        super().__init__(replace(_denial(f"permission denied for {what}", role), hint=hint))
+
+
+def _denial(message: str, role: str) -> Problem:
+    if role != _ANONYMOUS:
+        return Problem(HTTPStatus.FORBIDDEN, "permission_denied", message)
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(HTTPStatus.UNAUTHORIZED, "not_authenticated", f"{message}; sign in first", headers=headers)

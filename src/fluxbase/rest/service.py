@@ -21,12 +21,14 @@ from fluxbase.rest.errors import (
 from fluxbase.rest.executor import Answer, Executor
 from fluxbase.rest.introspection import CatalogCache
 from fluxbase.rest.parser import Parameters
+from fluxbase.rest.problems import NotGrantedError
 from fluxbase.rest.query import Call, Conflict, Delete, Insert, Query, Read, Update
 from fluxbase.rest.requests import Body, Preferences, key_of, object_of, rows_of, where_key, with_key
 
 type QueryOf = Callable[[Table], Query]
 
 _SERVICE, _ANONYMOUS = "service_role", "anon"
+_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}  # as PostgreSQL calls them
 
 
 class Tables(NamedTuple):
@@ -133,25 +135,29 @@ class Tables(NamedTuple):
 
     async def _run(self, name: tuple[str, str], query: QueryOf, *, read_only: bool = False) -> Answer:
         self.caller.require("tables:read" if read_only else "tables:write")
-        table, statement = await self._compiled(name, query)
-        refuse_closed(table, self.caller)
+        statement = await self._compiled(name, query)
         return await self.executor.run(self.caller.claims, statement, read_only=read_only)
 
-    async def _compiled(self, name: tuple[str, str], query: QueryOf) -> tuple[Table, Statement]:
+    async def _compiled(self, name: tuple[str, str], query: QueryOf) -> Statement:
         try:
             return self._compile(await self.cache.current(), name, query)
-        except (UnknownTableError, UnknownColumnError):
-            # Perhaps it was made a moment ago, and word of it is still on the way.
+        except (UnknownTableError, UnknownColumnError, NotGrantedError):
+            # Perhaps it was made or granted a moment ago, and word of it is still on the way.
             newer = await self.cache.newer()
             if newer is None:
                 raise
             return self._compile(newer, name, query)
 
-    def _compile(self, catalog: Catalog, name: tuple[str, str], query: QueryOf) -> tuple[Table, Statement]:
+    def _compile(self, catalog: Catalog, name: tuple[str, str], query: QueryOf) -> Statement:
         table = catalog.tables.get(name)
         if table is None:
             raise UnknownTableError(_unknown("table or view", name, catalog, self._visible(catalog)))
-        return table, compile_query(table, query(table), max_rows=self.max_rows)
+        # Before anything is said of its columns: who may not have them shall not learn which there are.
+        refuse_closed(table, self.caller)
+        if not table.grants.get(self.caller.claims.role):
+            kind, hint = _KINDS.get(table.kind, "table"), "It takes a grant on it, and USAGE on its schema."
+            raise NotGrantedError(f"{kind} {table.name}", self.caller.claims.role, hint=hint)
+        return compile_query(table, query(table), max_rows=self.max_rows)
 
     def _visible(self, catalog: Catalog) -> list[tuple[str, str]]:
         role = self.caller.claims.role
@@ -171,6 +177,7 @@ class Functions(NamedTuple):
 
         Raises:
             UnknownFunctionError: 404.
+            NotGrantedError: 403, or 401 for the anonymous.
             InvalidQueryError: 400: it takes others, or several fit.
         """
         self.caller.require("rpc:execute")
@@ -187,12 +194,16 @@ class Functions(NamedTuple):
         return function, await self.executor.run(self.caller.claims, statement, read_only=read_only)
 
     def _find(self, catalog: Catalog, name: tuple[str, str], call: Call, *, last: bool) -> Function | None:
-        candidates = catalog.functions.get(name, ())
+        known = catalog.functions.get(name, ())
+        candidates = [function for function in known if self._may(function)]
         fitting = [function for function in candidates if function.takes(call.arguments)]
         if len(fitting) == 1:
             return fitting[0]
         if not last:
             return None
+        if known and not candidates:
+            hint = "It takes EXECUTE on it, and USAGE on its schema."
+            raise NotGrantedError(f"function {name[1]}", self.caller.claims.role, hint=hint)
         if not candidates:
             visible = [key for key, all_ in catalog.functions.items() if any(self._may(f) for f in all_)]
             raise UnknownFunctionError(_unknown("function", name, catalog, visible))

@@ -78,6 +78,32 @@ async def test_what_no_policy_guards_is_closed_whatever_was_granted(app: FastAPI
     assert (await alice.client.get("/api/v1/tables/bare")).json()["error"] == "table_closed", "no policy yet"
 
 
+async def test_what_is_closed_does_not_tell_what_it_has(app: FastAPI, alice: User, owner: Owner) -> None:
+    """Neither columns of a table nor arguments of a function, by whatever mistake one asks for them."""
+    await owner.execute(
+        "CREATE TABLE hidden (id integer PRIMARY KEY, ssn text); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY all_ ON hidden USING (true); CREATE FUNCTION conceal(ssn text) RETURNS text STABLE LANGUAGE sql"
+        " AS 'SELECT $1'; REVOKE EXECUTE ON FUNCTION conceal FROM PUBLIC"
+    )
+    paths = [f"tables/{table}?{asked}" for table in ("hidden", "bare", "leaky") for asked in (
+        "", "nope=eq.1", "ssn=is.true", "secret=is.true", "ssn=eq.1", "select=id::nope",
+    )]  # fmt: skip
+    async with client_for(app) as anonymous:
+        for path in (*paths, "rpc/conceal", "rpc/conceal?nope=1", "rpc/conceal?ssn=1"):
+            for client, status in ((alice.client, 403), (anonymous, 401)):
+                answer = await client.get(f"/api/v1/{path}")
+                assert answer.status_code == status, (path, answer.text)
+                told = answer.json() | {"request_id": None}
+                plain = (await client.get(f"/api/v1/{path.partition('?')[0]}")).json() | {"request_id": None}
+                assert told == plain, path
+        assert "permission denied for table hidden" in (await alice.client.get("/api/v1/tables/hidden")).text
+    await owner.execute("GRANT SELECT ON hidden TO authenticated; GRANT EXECUTE ON FUNCTION conceal TO authenticated")
+    app.state.rest_catalog.forget()
+    assert (await alice.client.get("/api/v1/tables/hidden")).json() == []
+    assert (await alice.client.get("/api/v1/rpc/conceal?ssn=1")).json() == "1"
+    assert "conceal takes (ssn text)" in (await alice.client.get("/api/v1/rpc/conceal")).text
+
+
 async def test_the_anonymous_are_told_to_sign_in(app: FastAPI, tables: None) -> None:
     async with client_for(app) as anonymous:
         assert (await anonymous.get(TODOS)).json() == []
