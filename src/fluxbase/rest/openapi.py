@@ -1,8 +1,11 @@
 """The exposed schema as an OpenAPI document: what one role may do, and nothing that it may not. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fluxbase.rest.catalog import Catalog, Column, Function, Table
+
+type Json = dict[str, Any]
 
 _SERVICE = "service_role"
 _FORMATS = {
@@ -13,45 +16,98 @@ _FORMATS = {
     "double precision": ("number", "double"),
     "numeric": ("number", None),
     "boolean": ("boolean", None),
+    "text": ("string", None),
+    "character varying": ("string", None),
     "uuid": ("string", "uuid"),
     "date": ("string", "date"),
     "timestamp with time zone": ("string", "date-time"),
 }
-_METHODS = {"get": "select", "post": "insert", "patch": "update", "delete": "delete"}
-_PARAMETERS = ("select", "order", "limit", "offset", "count")
+_NUMBER: Json = {"type": "integer", "minimum": 0}
+_SELECT: Json = {"name": "select", "in": "query", "schema": {"type": "string"}, "description": "Columns, with commas."}
+_READING: tuple[Json, ...] = (
+    _SELECT,
+    {"name": "order", "in": "query", "schema": {"type": "string"}, "description": "Such as made_at.desc,id."},
+    {"name": "limit", "in": "query", "schema": _NUMBER},
+    {"name": "offset", "in": "query", "schema": _NUMBER},
+    {"name": "count", "in": "query", "schema": {"enum": ["exact"]}, "description": "The total, in Content-Range."},
+)
+_ON_CONFLICT: Json = {
+    "name": "on_conflict",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "Columns of a unique key: rows that exist take the new values.",
+}
+_PREFER: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "return=minimal, resolution=merge-duplicates, resolution=ignore-duplicates.",
+}
+_ID: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_EMPTY: Json = {"description": "Done; there is nothing to answer."}
+_COMPONENTS: Json = {
+    "responses": {
+        "problem": {
+            "description": "Why not.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            name: {"type": "string"} for name in ("error", "code", "message", "hint", "request_id")
+                        },
+                        "required": ["error", "code", "message", "request_id"],
+                    }
+                }
+            },
+        }
+    },
+    "securitySchemes": {
+        "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-Service-Key"},
+    },
+}
 
 
-def describe(catalog: Catalog, role: str) -> dict[str, Any]:
+def describe(catalog: Catalog, role: str) -> Json:
     """OpenAPI 3.1 of the tables and functions that `role` may reach."""
     tables = [t for t in catalog.tables.values() if t.grants.get(role) and (t.guarded or role == _SERVICE)]
     functions = [f for overloads in catalog.functions.values() for f in overloads if role in f.roles]
-    paths: dict[str, Any] = {f"/api/v1/tables/{t.schema}/{t.name}": _collection(t, role) for t in tables}
-    paths |= {f"/api/v1/tables/{t.schema}/{t.name}/{{id}}": _row(t, role) for t in tables if t.primary_key}
+    paths: Json = {f"/api/v1/tables/{t.schema}/{t.name}": _collection(t, t.grants[role]) for t in tables}
+    paths |= {f"/api/v1/tables/{t.schema}/{t.name}/{{id}}": _row(t, t.grants[role]) for t in tables if t.primary_key}
     paths |= {f"/api/v1/rpc/{f.schema}/{f.name}": _function(f) for f in functions}
+    schemas = {name: schema for table in tables for name, schema in _schemas(table)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tables and functions", "version": "1", "description": f"As {role} may use them."},
         "paths": paths,
-        "components": {"schemas": {_reference(table): _schema(table) for table in tables}},
+        "components": _COMPONENTS | {"schemas": schemas},
+        "security": [{}, {"user": []}, {"key": []}],
     }
 
 
-def _reference(table: Table) -> str:
+# ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _name(table: Table) -> str:
     return f"{table.schema}.{table.name}"
 
 
-def _schema(table: Table) -> dict[str, Any]:
-    described: dict[str, Any] = {
-        "type": "object",
-        "properties": {column.name: _column(column) for column in table.columns},
-        "required": [c.name for c in table.columns if not (c.nullable or c.has_default or c.generated)],
-    }
-    return described | ({"description": table.comment} if table.comment else {})
+def _reference(table: Table, which: str = "") -> Json:
+    return {"$ref": f"#/components/schemas/{_name(table)}{which}"}
 
 
-def _column(column: Column) -> dict[str, Any]:
+def _schemas(table: Table) -> Iterable[tuple[str, Json]]:
+    """A row, of which an answer may have only some columns, and a new row, which must have some."""
+    row: Json = {"type": "object", "properties": {column.name: _column(column) for column in table.columns}}
+    yield _name(table), row | _told(table.comment)
+    required = [c.name for c in table.columns if not (c.nullable or c.has_default or c.generated)]
+    yield f"{_name(table)}.new", {"allOf": [_reference(table)], "required": required}
+
+
+def _column(column: Column) -> Json:
     if column.is_json:
-        described: dict[str, Any] = {}  # any JSON
+        described: Json = {}  # any JSON
     elif column.category == "A":
         described = {"type": ["array", "null"] if column.nullable else "array", "items": {}}
     else:
@@ -61,53 +117,93 @@ def _column(column: Column) -> dict[str, Any]:
         described["enum"] = list(column.values)
     if column.generated:
         described["readOnly"] = True
-    return described | ({"description": column.comment} if column.comment else {})
+    return described | _told(column.comment)
 
 
-def _collection(table: Table, role: str) -> dict[str, Any]:
-    rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{_reference(table)}"}}
-    filters = [_parameter(name) for name in _PARAMETERS] + [_parameter(column.name) for column in table.columns]
-    return {
-        method: _operation(table, method, rows, filters if method == "get" else filters[len(_PARAMETERS) :])
-        for method, privilege in _METHODS.items()
-        if privilege in table.grants.get(role, ())
+def _told(comment: str | None) -> Json:
+    return {"description": comment} if comment else {}
+
+
+def _collection(table: Table, granted: frozenset[str]) -> Json:
+    rows = {"type": "array", "items": _reference(table)}
+    new = {"anyOf": [_reference(table, ".new"), {"type": "array", "items": _reference(table, ".new")}]}
+    made = {"anyOf": [_reference(table), rows]}
+    filters: list[Json] = [
+        {"name": column.name, "in": "query", "schema": {"type": "string"}, "description": "Such as eq.1 or in.(1,2)."}
+        for column in table.columns
+    ]
+    offered: dict[str, Json] = {
+        "select": {"get": _operation(table, {"200": rows}, [*_READING, *filters])},
+        "insert": {"post": _operation(table, {"201": made, "204": None}, [_SELECT, _ON_CONFLICT, _PREFER], new)},
+        "update": {
+            "patch": _operation(table, {"200": rows, "204": None}, [_SELECT, _PREFER, *filters], _reference(table))
+        },
+        "delete": {"delete": _operation(table, {"200": rows, "204": None}, [_SELECT, _PREFER, *filters])},
     }
+    return {method: operation for name in offered if name in granted for method, operation in offered[name].items()}
 
 
-def _row(table: Table, role: str) -> dict[str, Any]:
-    row = {"$ref": f"#/components/schemas/{_reference(table)}"}
-    identifier = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    return {
-        method: _operation(table, method, row, identifier)
-        for method, privilege in (*_METHODS.items(), ("put", "update"))
-        if method != "post" and privilege in table.grants.get(role, ())
+def _row(table: Table, granted: frozenset[str]) -> Json:
+    row = _reference(table)
+    changed, writing = {"200": row, "204": None}, [_ID, _SELECT, _PREFER]
+    described: Json = {}
+    if "select" in granted:
+        described["get"] = _operation(table, {"200": row}, [_ID, _SELECT])
+    if "update" in granted:
+        described["patch"] = _operation(table, changed, writing, row)
+    if {"insert", "update"} <= granted:  # made, or replaced
+        described["put"] = _operation(table, changed, writing, row)
+    if "delete" in granted:
+        described["delete"] = _operation(table, {"204": None}, [_ID])
+    return described
+
+
+def _operation(table: Table, answers: dict[str, Json | None], parameters: list[Json], body: Json | None = None) -> Json:
+    described: Json = {"tags": [_name(table)], "parameters": parameters, "responses": _responses(answers)}
+    return described | ({"requestBody": {"required": True, **_json(body)}} if body is not None else {})
+
+
+def _responses(answers: dict[str, Json | None]) -> Json:
+    """By status, what is answered (None is nothing); anything else is a problem."""
+    told = {
+        status: _EMPTY if schema is None else {"description": "Done.", **_json(schema)}
+        for status, schema in answers.items()
     }
+    return told | {"default": {"$ref": "#/components/responses/problem"}}
 
 
-def _operation(table: Table, method: str, result: dict[str, Any], parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    content = {"application/json": {"schema": result}}
-    operation: dict[str, Any] = {
-        "tags": [_reference(table)],
-        "parameters": [] if method == "post" else parameters,
-        "responses": {"201" if method == "post" else "200": {"description": "Rows", "content": content}},
-    }
-    if method in ("post", "patch", "put"):
-        row = {"$ref": f"#/components/schemas/{_reference(table)}"}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": row}}}
-    return operation
+def _json(schema: Json) -> Json:
+    return {"content": {"application/json": {"schema": schema}}}
 
 
-def _parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+# ── functions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _function(function: Function) -> dict[str, Any]:
-    properties = {argument.name: {"description": argument.type} for argument in function.arguments}
+def _function(function: Function) -> Json:
+    """By POST with its arguments in the body, and by GET too when it only reads."""
+    arguments = {argument.name: _argument(argument.type) for argument in function.arguments}
     required = [argument.name for argument in function.arguments if argument.required]
-    body = {"type": "object", "properties": properties, "required": required}
-    operation: dict[str, Any] = {
+    result: Json = {"type": "object"} if function.returns_row else {}
+    result = {"type": "array", "items": result} if function.returns_set else result
+    common: Json = {
         "tags": ["functions"],
-        "requestBody": {"content": {"application/json": {"schema": body}}},
-        "responses": {"200": {"description": "The function's result", "content": {"application/json": {"schema": {}}}}},
+        "responses": _responses({"204": None} if function.returns_void else {"200": result}),
+        **_told(function.comment),
     }
-    return {"post": operation | ({"description": function.comment} if function.comment else {})}
+    body = {"type": "object", "properties": arguments, "required": required, "additionalProperties": False}
+    described = {"post": common | {"requestBody": {"required": bool(required), **_json(body)}}}
+    if function.read_only:
+        asked = [
+            {"name": name, "in": "query", "required": name in required, "schema": {"type": "string"}}
+            for name in arguments
+        ]
+        bounds = [parameter for parameter in _READING if parameter["name"] in ("limit", "offset")]
+        described["get"] = common | {"parameters": [*asked, *(bounds if function.returns_set else ())]}
+    return described
+
+
+def _argument(type_: str) -> Json:
+    if type_.endswith("[]"):
+        return {"type": "array", "items": _argument(type_.removesuffix("[]")), "description": type_}
+    kind, form = _FORMATS.get(type_, (None, None))
+    return ({"type": kind} if kind else {}) | ({"format": form} if form else {}) | {"description": type_}
