@@ -42,6 +42,7 @@ class FlakeGuardSettings(Settings):
     max_wait_seconds: int = Field(30, ge=0, validation_alias=names("FG_MAX_WAIT_SECONDS"))
 
     worker_concurrency: int = Field(5, ge=1, validation_alias=names("WORKER_CONCURRENCY"))
+    high_priority_concurrency: int = Field(3, ge=0, validation_alias=names("HIGH_PRIORITY_CONCURRENCY"))
     worker_name: str = Field("flakeguard-worker", validation_alias=names("WORKER_NAME"))
     remove_on_complete: int = Field(100, ge=0, validation_alias=names("REMOVE_ON_COMPLETE"))
     remove_on_fail: int = Field(50, ge=0, validation_alias=names("REMOVE_ON_FAIL"))

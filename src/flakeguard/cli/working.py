@@ -24,7 +24,8 @@ def max_connections(settings: FlakeGuardSettings) -> int:
 
     Retention holds a second connection while it works, which keeps others from it.
     """
-    at_once = len(QUEUES) * settings.worker_concurrency + settings.jobs_max_concurrent_per_worker
+    slots = settings.worker_concurrency + settings.high_priority_concurrency
+    at_once = len(QUEUES) * slots + settings.jobs_max_concurrent_per_worker
     return max(settings.database_max_connections, at_once + 5)
 
 

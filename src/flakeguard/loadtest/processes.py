@@ -15,7 +15,8 @@ from fluxbase.resources import Addresses
 
 _STOP_SECONDS = 40
 _KIBIBYTE = 1024
-_CONFIGURES = ("FG_", "GITHUB_", "WORKER_", "POLLING_", "REDIS_", "ARTIFACT")  # what others set is not what is measured
+# What others set is not what is measured
+_CONFIGURES = ("FG_", "GITHUB_", "WORKER_", "HIGH_PRIORITY_", "POLLING_", "REDIS_", "ARTIFACT")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM, _OF_CHILDREN = 11, 12, (13, 14)  # fields of /proc/PID/stat after the name
 

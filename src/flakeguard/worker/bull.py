@@ -25,6 +25,8 @@ class Worker(BareWorker):
     A worker that closes takes none; what reaches it while it closes goes back to the queue, at no cost of a try.
     """
 
+    takes_next = True
+
     def __init__(self, name: str, processor: Any, options: dict[str, Any]) -> None:
         super().__init__(name, processor, options)
         self._complete: Any = self.backend.moveToCompleted
@@ -48,7 +50,7 @@ class Worker(BareWorker):
     async def _complete_and_take(
         self, job: Any, value: object, remove: object, token: str, **_never_takes: object
     ) -> Any:
-        takes = not (self.closing or self.paused)
+        takes = self.takes_next and not (self.closing or self.paused)
         completed = await self._complete(job, value, remove, token, fetch_next=takes)
         if (told := completed["result"]) and told[0]:
             self._next[token] = told

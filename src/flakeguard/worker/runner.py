@@ -34,9 +34,11 @@ from flakeguard.worker.queues import (
     STALLED_CHECK_MS,
     STALLED_JOB_TIMEOUT_MS,
     bullmq_name,
+    public_name,
 )
 from flakeguard.worker.retry_policy import MAX_RETRY_ATTEMPTS
 from flakeguard.worker.schedules import scheduled_functions
+from flakeguard.worker.urgent import UrgentWorker
 from fluxbase.jobs import running_jobs
 from fluxbase.resources import Resources
 
@@ -67,11 +69,12 @@ async def running_worker(
     )  # fmt: skip
     leaving = Leaving()
     workers = [queue_worker(resources, settings, queue, known, metrics, leaving) for queue in QUEUES]
+    if slots := settings.high_priority_concurrency:
+        workers += [_urgent_worker(worker, slots) for worker in workers]
     relay = Relay(resources, Publisher(resources.redis, Kept.by(settings)))
-    duties: dict[str, Duty] = {worker.name: partial(_run, worker) for worker in workers}
-    duties["relay"] = relay.run
-    duties["history"] = partial(sample_for_ever, resources, metrics.throughput)
-    tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties.items()]
+    duties: list[tuple[str, Duty]] = [(worker.name, partial(_run, worker)) for worker in workers]
+    duties += [("relay", relay.run), ("history", partial(sample_for_ever, resources, metrics.throughput))]
+    tasks = [asyncio.create_task(_for_ever(name, duty)) for name, duty in duties]
     logger.info("worker started", worker=settings.worker_name, concurrency=settings.worker_concurrency)
     by_the_clock = AsyncExitStack()
     try:
@@ -130,6 +133,12 @@ def queue_worker(
     )
     worker.on("error", _teller(queue))  # BullMQ keeps its own troubles to itself unless somebody listens
     return worker
+
+
+def _urgent_worker(worker: Any, slots: int) -> Any:
+    urgent = UrgentWorker(worker, slots)
+    urgent.on("error", _teller(public_name(worker.name) or worker.name))
+    return urgent
 
 
 def _teller(queue: str) -> Callable[..., None]:

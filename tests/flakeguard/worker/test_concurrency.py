@@ -46,7 +46,12 @@ async def test_so_many_of_each_queue_at_once_and_under_its_name(
     for number in range(CONCURRENCY + 3):
         await ingest.add("process-run", {}, {"jobId": f"run-{number}"})
     await polling.add("discover", {}, {"jobId": "look"})
-    told = {"worker_concurrency": CONCURRENCY, "worker_name": "machine-7", "worker_shutdown_seconds": 1}
+    told = {
+        "worker_concurrency": CONCURRENCY,
+        "high_priority_concurrency": 0,
+        "worker_name": "machine-7",
+        "worker_shutdown_seconds": 1,
+    }
     settings = settings.model_copy(update=told)
 
     async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
