@@ -140,6 +140,28 @@ async def test_a_project_that_fails_keeps_no_other_waiting(
     assert await states(resources) == [(tests["adds"], "EXPIRED")]
 
 
+async def test_many_decisions_are_reviewed_some_at_a_time(
+    resources: Resources, tenant: Tenant, tests: Mapping[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction for all of a large project's would keep the worker's other jobs waiting, and undo all of it."""
+    now = resources.now()
+    drafts = [Draft(tests[name], 0.5, 0.9, "why") for name in ("adds", "pays")]
+    async with resources.database.transaction() as connection:
+        await repository.propose(connection, tenant.project.id, drafts, until=now + timedelta(days=30), now=now)
+    review, last = sweeping.review, max(tests["adds"], tests["pays"])
+
+    async def breaks(connection: Any, project_id: int, some: Any, **named: Any) -> Reviewed:
+        if last in some:
+            raise asyncpg.DataError("broken")
+        return await review(connection, project_id, some, **named)
+
+    monkeypatch.setattr(sweeping, "review", breaks)
+    monkeypatch.setattr(sweeping, "_TESTS_AT_ONCE", 1)
+    with pytest.raises(ExceptionGroup, match="of 1 projects"):
+        await swept(resources, 31)
+    assert sorted(state for _, state in await states(resources)) == ["EXPIRED", "PROPOSED"]
+
+
 async def test_the_command_reviews_every_test(
     resources: Resources, tenant: Tenant, tests: Mapping[str, int], addresses: Addresses
 ) -> None:
