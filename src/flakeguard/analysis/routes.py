@@ -15,7 +15,7 @@ from flakeguard.analysis.window import run_ids
 from flakeguard.projects.dependencies import ProjectReader
 from flakeguard.quarantine.decisions import Latest
 from flakeguard.quarantine.repository import open_of_tests
-from fluxbase.db import Connection
+from fluxbase.db import Connection, fetch_page
 from fluxbase.errors import NotFoundError
 from fluxbase.http import success
 
@@ -38,8 +38,9 @@ async def list_flakes(
     since = resources.now() - timedelta(days=days) if days else None
     verdicts = [str(one) for one in verdict] if verdict else None
     async with resources.database.transaction(reader.claims) as connection:
-        rows = await connection.fetch(SQL["flakes"], reader.project.id, verdicts, since, repo, job_name, limit, offset)
-    total = rows[0]["total"] if rows else 0
+        rows, total = await fetch_page(
+            connection, SQL["flakes"], reader.project.id, verdicts, since, repo, job_name, limit=limit, offset=offset
+        )
     flakes = [flake_as_json(row) for row in rows]
     return success(request, {"flakes": flakes, "total": total, "limit": limit, "offset": offset})
 

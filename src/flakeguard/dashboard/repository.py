@@ -1,6 +1,5 @@
 """Reads of the project's pages. Each runs as the signed-in user, in the page's one transaction; none commits."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -29,7 +28,7 @@ from flakeguard.dashboard.model import (
 )
 from flakeguard.dashboard.texts import failure_text
 from flakeguard.reports.model import Outcome
-from fluxbase.db import Connection, load
+from fluxbase.db import Connection, fetch_page, load
 
 _QUERIES = load(__package__)
 SPARK_RUNS = 24
@@ -79,7 +78,8 @@ async def find_tests(
     connection: Connection, project_id: int, wanted: TestFilter, now: datetime, *, limit: int, offset: int
 ) -> tuple[list[ListedTest], int]:
     """The tests that `wanted` describes, and how many there are in all."""
-    rows = await connection.fetch(
+    rows, total = await fetch_page(
+        connection,
         _QUERIES["find_tests"],
         project_id,
         [str(verdict) for verdict in wanted.verdicts],
@@ -90,10 +90,10 @@ async def find_tests(
         wanted.branch or None,
         wanted.sort,
         wanted.direction == "desc",
-        limit,
-        offset,
+        limit=limit,
+        offset=offset,
     )
-    return [_listed_test(row) for row in rows], _total(rows)
+    return [_listed_test(row) for row in rows], total
 
 
 async def test_choices(connection: Connection, project_id: int) -> tuple[list[str], list[str]]:
@@ -111,16 +111,17 @@ async def find_runs(
     connection: Connection, project_id: int, wanted: RunFilter, page: Page
 ) -> tuple[list[ListedRun], int]:
     """The runs that `wanted` describes, newest first, and how many there are in all."""
-    rows = await connection.fetch(
+    rows, total = await fetch_page(
+        connection,
         _QUERIES["find_runs"],
         project_id,
         wanted.branch or None,
         wanted.sha or None,
         wanted.status or None,
-        page.size,
-        page.offset,
+        limit=page.size,
+        offset=page.offset,
     )
-    return [ListedRun(**_without(row, "total")) for row in rows], _total(rows)
+    return [ListedRun(**_without(row, "total")) for row in rows], total
 
 
 async def find_run(connection: Connection, project_id: int, run_id: int) -> ListedRun | None:
@@ -194,18 +195,16 @@ async def find_uploads(
     connection: Connection, project_id: int, state: str | None, page: Page
 ) -> tuple[list[Upload], int]:
     """Uploads with their files, newest first, and how many there are in all."""
-    rows = await connection.fetch(_QUERIES["find_uploads"], project_id, state, page.size, page.offset)
+    rows, total = await fetch_page(
+        connection, _QUERIES["find_uploads"], project_id, state, limit=page.size, offset=page.offset
+    )
     uploads = [row["id"] for row in rows]
     files: dict[UUID, list[UploadedFile]] = {identifier: [] for identifier in uploads}
     for row in await connection.fetch(_QUERIES["files_of_uploads"], project_id, uploads):
         fields = _without(row, "ingestion_id", "warnings")
         warnings = tuple(str(warning) for warning in row["warnings"] or ())
         files[row["ingestion_id"]].append(UploadedFile(warnings=warnings, **fields))
-    return [Upload(files=tuple(files[row["id"]]), **_without(row, "total")) for row in rows], _total(rows)
-
-
-def _total(rows: Sequence[asyncpg.Record]) -> int:
-    return rows[0]["total"] if rows else 0
+    return [Upload(files=tuple(files[row["id"]]), **_without(row, "total")) for row in rows], total
 
 
 def _without(row: asyncpg.Record, *names: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from flakeguard.analysis.explanation import explain_run
 from flakeguard.analysis.model import Verdict
 from flakeguard.dashboard import history, repository
 from flakeguard.dashboard.answers import job_title, present, stored_proofs
-from flakeguard.dashboard.listing import TREND_DAYS, Page, TestFilter
+from flakeguard.dashboard.listing import TREND_DAYS, TestFilter
+from flakeguard.dashboard.paging import find_page
 from flakeguard.quarantine.decisions import FLAKES
 from flakeguard.quarantine.policy import DEFAULT_POLICY
 from flakeguard.quarantine.repository import decisions_of_test, open_of_tests
@@ -29,8 +30,10 @@ type View = dict[str, Any]
 
 async def overview(connection: Connection, project_id: int, wanted: TestFilter, now: datetime) -> View:
     """The project page."""
-    page = Page(wanted.page)
-    tests, total = await repository.find_tests(connection, project_id, wanted, now, limit=page.size, offset=page.offset)
+    tests, page = await find_page(
+        wanted.page,
+        lambda page: repository.find_tests(connection, project_id, wanted, now, limit=page.size, offset=page.offset),
+    )
     length = max(TREND_DAYS, 2 * _WEEK_DAYS)
     since = (now - timedelta(days=length - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     days = await repository.trend(connection, project_id, since, wanted.branch)
@@ -41,7 +44,7 @@ async def overview(connection: Connection, project_id: int, wanted: TestFilter, 
     before = week - timedelta(days=_WEEK_DAYS)
     return {
         "tests": tests,
-        "page": Page(wanted.page, total),
+        "page": page,
         "counts": {str(verdict): counts.get(verdict, 0) for verdict in Verdict},
         "trend": history.trend_points(days, now.date(), length),
         "trend_days": days,

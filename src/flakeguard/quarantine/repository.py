@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flakeguard.quarantine.decisions import OPEN, Latest, Standing, State
-from fluxbase.db import Connection, load
+from fluxbase.db import Connection, fetch_page, load
 
 SQL = load(__package__)
 
@@ -139,8 +139,8 @@ async def list_decisions(
     connection: Connection, project_id: int, *, is_open: bool, limit: int, offset: int
 ) -> tuple[list[ListedDecision], int]:
     """A project's open decisions (proposed ones first, then what ends first) or ended ones (newest first); how many."""
-    rows = await connection.fetch(SQL["list_decisions"], project_id, is_open, limit, offset)
-    return [_listed(row) for row in rows], rows[0]["total"] if rows else 0
+    rows, total = await fetch_page(connection, SQL["list_decisions"], project_id, is_open, limit=limit, offset=offset)
+    return [_listed(row) for row in rows], total
 
 
 async def decisions_of_test(connection: Connection, project_id: int, test_case_id: int, limit: int) -> list[Decision]:

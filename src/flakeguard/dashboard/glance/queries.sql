@@ -39,7 +39,7 @@ WITH named AS (
                                   WHEN 'latest' THEN extract(epoch FROM last_result_at) END AS sort_number,
                     CASE WHEN $4::text = 'name' THEN lower(name) END AS sort_text
           FROM ranked) keyed
-    ORDER BY place LIMIT $6 OFFSET $7
+    ORDER BY place LIMIT $7 OFFSET $8
 )
 SELECT o.id, o.organization_id, o.name, o.default_branch, o.flaky, o.broken, o.suspected, o.last_result_at,
        coalesce(history.commits, '[]') AS commits, arrived.state AS upload_state, connected.repository,
@@ -54,7 +54,7 @@ LEFT JOIN LATERAL (
           FROM (SELECT sha, max(executed_at) AS at
                 FROM (SELECT sha, executed_at FROM test_runs WHERE project_id = o.id AND branch = o.default_branch
                       ORDER BY executed_at DESC LIMIT 240) newest
-                GROUP BY sha ORDER BY at DESC LIMIT $8) head
+                GROUP BY sha ORDER BY at DESC LIMIT $6) head
           CROSS JOIN LATERAL (
               SELECT DISTINCT ON (workflow, job, variant) id, failed, outage, flaked, executed_at,
                      bool_or(failed > 0 AND NOT outage) OVER (PARTITION BY workflow, job, variant) AS failed_before

@@ -8,7 +8,8 @@ import asyncpg
 
 from flakeguard.dashboard.glance.model import CommitState, ProjectAtAGlance, ProjectFilter
 from flakeguard.dashboard.listing import Page, like_pattern
-from fluxbase.db import Connection, load
+from flakeguard.dashboard.paging import find_page
+from fluxbase.db import Connection, fetch_page, load
 
 _SQL = load(__package__)
 HISTORY_COMMITS = 12
@@ -29,20 +30,22 @@ async def glance(
     connection: Connection, organization_ids: Sequence[int], wanted: ProjectFilter, now: datetime
 ) -> Glance:
     """The projects of these organizations that `wanted` describes."""
-    page = Page(wanted.page)
-    rows = await connection.fetch(
-        _SQL["glance"],
-        organization_ids,
-        like_pattern(wanted.search) if wanted.search else None,
-        now - timedelta(days=QUIET_DAYS),
-        wanted.sort,
-        wanted.direction == "desc",
-        page.size,
-        page.offset,
-        HISTORY_COMMITS,
+    rows, page = await find_page(
+        wanted.page,
+        lambda page: fetch_page(
+            connection,
+            _SQL["glance"],
+            organization_ids,
+            like_pattern(wanted.search) if wanted.search else None,
+            now - timedelta(days=QUIET_DAYS),
+            wanted.sort,
+            wanted.direction == "desc",
+            HISTORY_COMMITS,
+            limit=page.size,
+            offset=page.offset,
+        ),
     )
-    total, troubled = (rows[0]["total"], rows[0]["troubled"]) if rows else (0, 0)
-    return Glance(tuple(_project(row) for row in rows), Page(wanted.page, total), troubled)
+    return Glance(tuple(_project(row) for row in rows), page, rows[0]["troubled"] if rows else 0)
 
 
 def _project(row: asyncpg.Record) -> ProjectAtAGlance:

@@ -8,11 +8,13 @@ from starlette.responses import Response
 
 from flakeguard.dashboard.forms import notice_of
 from flakeguard.dashboard.listing import Page, page_number
+from flakeguard.dashboard.paging import find_page
 from flakeguard.dashboard.routes.organizations import shell_of
 from flakeguard.dashboard.shell import plain_shell, reading, storable_bigint
 from flakeguard.github.installations import binding, managing
 from flakeguard.github.installations.binding import Binding
 from flakeguard.github.installations.leaving import web_url
+from flakeguard.github.installations.managing import Overview
 from flakeguard.github.webhooks.working import App
 from flakeguard.projects.model import Role
 from flakeguard.settings import FlakeGuardSettings
@@ -58,14 +60,18 @@ async def github_page(request: Request, user: CurrentUser, slug: str) -> Respons
     """Installations, repositories with their projects, deliveries with what became of each."""
     shell = await shell_of(request, user, slug, "github")
     settings: FlakeGuardSettings = request.app.state.settings
-    number = page_number(request.query_params)
-    found = await managing.overview(
-        request.app.state.resources.database, user, slug, limit=_A_PAGE, offset=Page(number, size=_A_PAGE).offset
-    )
+
+    async def find(page: Page) -> tuple[Overview, int]:
+        found = await managing.overview(
+            request.app.state.resources.database, user, slug, limit=page.size, offset=page.offset
+        )
+        return found, found.total
+
+    found, page = await find_page(page_number(request.query_params), find, size=_A_PAGE)
     name = settings.github_app_slug
     context: Context = {
         "github": found,
-        "page": Page(number, found.total, size=_A_PAGE),
+        "page": page,
         "install_url": f"{web_url(settings.github_api_url)}/apps/{name}/installations/new" if name else None,
     }
     return render(request, "github.html", shell=shell, notice=notice_of(request), **context)

@@ -11,8 +11,10 @@ from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
 from flakeguard.dashboard.glance import MANY_PROJECTS, ProjectFilter, glance
 from flakeguard.dashboard.listing import Page, page_number
 from flakeguard.dashboard.model import OrganizationPlace
+from flakeguard.dashboard.paging import find_page
 from flakeguard.dashboard.shell import Shell, organization_shell, plain_shell, reading
 from flakeguard.projects import audit, organizations
+from flakeguard.projects.model import AuditEvent
 from fluxbase.auth import CurrentUser, User
 from fluxbase.db import Connection
 from fluxbase.web import Context, redirect, render
@@ -75,13 +77,16 @@ async def organization_page(request: Request, user: CurrentUser, slug: str) -> R
 async def audit_page(request: Request, user: CurrentUser, slug: str) -> Response:
     """Who did what, newest first."""
     shell = await shell_of(request, user, slug, "audit")
-    page = Page(page_number(request.query_params))
     action = request.query_params.get("action", "").strip()[:100]
-    log = await audit.list_page(
-        request.app.state.resources.database, user, slug, limit=page.size, offset=page.offset, action=action or None
-    )
-    page = Page(page.number, log.total)
-    return render(request, "audit.html", shell=shell, events=log.events, page=page, action=action)
+
+    async def find(page: Page) -> tuple[Sequence[AuditEvent], int]:
+        log = await audit.list_page(
+            request.app.state.resources.database, user, slug, limit=page.size, offset=page.offset, action=action or None
+        )
+        return log.events, log.total
+
+    events, page = await find_page(page_number(request.query_params), find)
+    return render(request, "audit.html", shell=shell, events=events, page=page, action=action)
 
 
 @router.get("/{slug}/settings")

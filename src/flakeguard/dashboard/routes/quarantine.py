@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.dashboard.forms import FORM_ERRORS, notice_of, status_of
-from flakeguard.dashboard.listing import Page, page_number
+from flakeguard.dashboard.listing import page_number
+from flakeguard.dashboard.paging import find_page
 from flakeguard.dashboard.quarantine import in_words
 from flakeguard.dashboard.shell import project_shell, reading, storable_bigint
 from flakeguard.quarantine import managing, repository
@@ -40,14 +41,18 @@ async def _page(
         held, open_total = await repository.list_decisions(
             connection, project_id, is_open=True, limit=_MOST_OPEN, offset=0
         )
-        ended, total = await repository.list_decisions(
-            connection, project_id, is_open=False, limit=_A_PAGE, offset=Page(number, size=_A_PAGE).offset
+        ended, page = await find_page(
+            number,
+            lambda page: repository.list_decisions(
+                connection, project_id, is_open=False, limit=page.size, offset=page.offset
+            ),
+            size=_A_PAGE,
         )
     context: Context = {
         "held": [in_words(one) for one in held],
         "hidden": open_total - len(held),
         "ended": [in_words(one) for one in ended],
-        "page": Page(number, total, size=_A_PAGE),
+        "page": page,
         "policy": DEFAULT_POLICY,
         "error": error,
     }

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from flakeguard.analysis.settings import analysis_config
 from flakeguard.dashboard import repository, service
-from flakeguard.dashboard.listing import Page, RunFilter
+from flakeguard.dashboard.listing import RunFilter
+from flakeguard.dashboard.paging import find_page
 from flakeguard.dashboard.shell import project_shell, reading, storable_integer
 from fluxbase.auth import CurrentUser
 from fluxbase.web import render
@@ -25,9 +26,10 @@ async def runs_page(request: Request, user: CurrentUser, project_id: int) -> Res
     since = request.app.state.resources.now() - timedelta(days=_BRANCH_CHOICE_DAYS)
     async with reading(request, user) as connection:
         shell = await project_shell(request, connection, user, project_id, "runs")
-        runs, total = await repository.find_runs(connection, project_id, wanted, Page(wanted.page))
+        runs, page = await find_page(
+            wanted.page, lambda page: repository.find_runs(connection, project_id, wanted, page)
+        )
         branches = await repository.branches(connection, project_id, since)
-    page = Page(wanted.page, total)
     return render(request, "runs.html", shell=shell, wanted=wanted, runs=runs, page=page, branches=branches)
 
 
