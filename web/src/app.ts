@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { installMorph } from "./morph";
 import { installControls } from "./controls";
 import { installLive } from "./live";
+import { installRetry } from "./retry";
 import { installTabs } from "./tabs";
 import { installToasts } from "./toasts";
 
@@ -17,3 +18,4 @@ installControls();
 installTabs();
 installToasts();
 installLive();
+installRetry();

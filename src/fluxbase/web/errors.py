@@ -10,7 +10,7 @@ from starlette.responses import Response
 from fluxbase.http import Problem
 from fluxbase.http.errors import plain_page
 from fluxbase.web.links import here
-from fluxbase.web.pages import is_partial, redirect, render
+from fluxbase.web.pages import redirect, render
 
 SIGN_IN = "/signin"
 
@@ -31,14 +31,15 @@ _ADVICE = {
     404: "It may have been deleted, or it belongs to an organization you are not a member of.",
     429: "Wait a minute and try again.",
     500: "The request id below helps whoever looks into the logs.",
-    503: "A server this one needs cannot be reached. Your data are safe; this page comes back by itself.",
+    503: "A server this one needs cannot be reached. Your data are safe; this page tries again by itself.",
 }
 
 
 def error_page(request: Request, problem: Problem) -> Response:
     """Draw `problem`; who is not signed in goes to sign in first and comes back afterwards."""
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        back = f"?next={quote(here(request), safe='')}" if request.method == "GET" and not is_partial(request) else ""
+        # Also of a part: it has the address of the page that it refreshes.
+        back = f"?next={quote(here(request), safe='')}" if request.method == "GET" else ""
         return redirect(request, SIGN_IN + back)
     try:
         return render(
@@ -49,6 +50,14 @@ def error_page(request: Request, problem: Problem) -> Response:
             problem=problem,
             title=_TITLES.get(problem.status, "That did not work"),
             advice=_ADVICE.get(problem.status),
+            retry_after_seconds=_retry_after_seconds(request, problem),
         )
     except (TemplateError, KeyError, AttributeError):  # an error page must not fail where the kit is not installed
         return plain_page(request, problem)
+
+
+def _retry_after_seconds(request: Request, problem: Problem) -> str | None:
+    """When the page tries again, where that repeats nothing but a look."""
+    if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or request.method != "GET":
+        return None
+    return problem.headers.get("Retry-After")

@@ -1,6 +1,8 @@
 """Pages without a browser: who sees what, what forms do, and what exports hold."""
 
 import re
+from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -102,6 +104,19 @@ async def test_a_key_is_shown_once_rotated_and_revoked(ada, project) -> None:
     assert revoked.headers["location"].endswith("notice=key-revoked")
 
 
+async def test_numbers_that_nobody_can_store_are_refused(ada, project) -> None:
+    for digits in (20, 5000):
+        number = "9" * digits
+        for path in (f"/projects/{number}", f"/projects/{project.id}/runs/{number}", f"/projects/{number}/settings"):
+            assert (await ada.get(path)).status_code == 404, path
+        form = {"name": "CI", "csrf_token": await token_on(ada, "/account")}
+        path = f"/projects/{project.id}/settings/keys"
+        answer = await ada.post(path, data=form | {"expires_in_days": number})
+        assert answer.status_code in (400, 422), digits
+        assert (await ada.post(path, data=form | {"expires_in_days": "soon"})).status_code == 422
+        assert (await ada.post(path, data=form | {"expires_in_days": ""})).status_code == 200
+
+
 async def test_names_that_are_taken_are_told_beside_the_form(ada, project) -> None:
     path = "/orgs/ada-inc/projects/new"
     csrf = await token_on(ada, path)
@@ -141,6 +156,34 @@ async def test_members_are_invited_join_and_leave(client, ada, people) -> None:
     assert (await client.get(path)).status_code == 404
 
 
+async def test_who_has_an_account_signs_in_and_is_back_at_the_invite(client, ada, people) -> None:
+    path = "/orgs/ada-inc/members"
+    form = {"email": "mallory@example.com", "role": "VIEWER", "csrf_token": await token_on(ada, path)}
+    link = re.search(r"/invites/accept\?token=[^<\"]+", (await ada.post(f"{path}/invite", data=form)).text)
+    client.cookies.clear()
+    sign_up = await client.get((await client.get(link[0])).headers["location"])
+    assert "Join ada inc" in sign_up.text
+    way = unescape(re.search(r'href="(/signin\?next=[^"]+)"', sign_up.text)[1])
+    target = re.search(r'name="next" value="([^"]+)"', (await client.get(way)).text)
+    fields = {"email": "mallory@example.com", "password": "correct horse battery", "next": unescape(target[1])}
+    assert (await client.post("/signin", data=fields)).headers["location"] == link[0]
+    client.cookies.clear()
+    assert "is no longer valid" in (await client.get("/signup?invite=used")).text
+
+
+async def test_a_page_that_finds_its_session_ended_is_come_back_to(client, people, seeded) -> None:
+    path = f"/projects/{seeded.project_id}?verdict=flaky&q=cart"
+    answer = await client.get(path, headers={"HX-Request": "true", "HX-Target": "live"})
+    assert answer.headers["hx-redirect"] == f"/signin?next={quote(path, safe='')}"
+
+
+async def test_sign_up_asks_for_as_long_a_password_as_the_server(client, app) -> None:
+    app.state.settings = app.state.settings.model_copy(update={"password_min_length": 20})
+    page = (await client.get("/signup")).text
+    assert "At least 20 characters" in page
+    assert 'minlength="20"' in page
+
+
 async def test_account_password_sessions_and_end(ada, people) -> None:
     csrf = await token_on(ada, "/account")
     wrong = await ada.post("/account/password", data={"proof": "no", "new": "another long one", "csrf_token": csrf})
@@ -162,6 +205,30 @@ async def test_sign_in_leads_only_to_this_site(client, people) -> None:
         )
         assert answer.headers["location"] == "/"
         client.cookies.clear()
+
+
+async def test_the_page_of_an_outage_looks_again_by_itself(ada, project, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    path = f"/projects/{project.id}/settings"
+    csrf = await token_on(ada, path)
+    monkeypatch.setattr("flakeguard.dashboard.routes.project_settings.project_shell", away)
+    monkeypatch.setattr("flakeguard.projects.projects.update", away)
+    looked = await ada.get(path)
+    assert looked.status_code == 503
+    assert f'data-retry-after="{looked.headers["retry-after"]}"' in looked.text
+    fields = {"name": "Store", "slug": "store", "default_branch": "main", "csrf_token": csrf}
+    sent = await ada.post(path, data=fields)
+    assert sent.status_code == 503
+    assert "data-retry-after" not in sent.text
+
+
+async def test_a_server_without_an_app_says_so(ada) -> None:
+    for path in ("/github/setup?installation_id=1", "/orgs/ada-inc/github"):
+        answer = await ada.get(path)
+        assert answer.status_code == 200, path
+        assert "This server has no GitHub App yet" in answer.text
 
 
 async def test_texts_from_reports_are_escaped(ada, resources, seeded) -> None:

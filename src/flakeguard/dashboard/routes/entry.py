@@ -63,31 +63,37 @@ async def sign_up_page(request: Request, user: OptionalUser) -> Response:
     """The form to make an account, the first step of the wizard."""
     if user is not None:
         return redirect(request, "/")
-    token = request.query_params.get("invite", "")
-    invite = await invites.peek(request.app.state.resources.database, token) if token else None
-    state = await signup_state(accounts_of(request))
-    email = invite.email if invite else ""
-    return render(request, "signup.html", state=state, invite=invite, invite_token=token, email=email, error=None)
+    return await _sign_up_page(request, request.query_params.get("invite", ""))
+
+
+async def _sign_up_page(
+    request: Request, invite_token: str, *, email: str = "", error: str | None = None, status: int = 200
+) -> Response:
+    invite = await invites.peek(request.app.state.resources.database, invite_token) if invite_token else None
+    accounts = accounts_of(request)
+    context: Context = {
+        "state": await signup_state(accounts),
+        "invite": invite,
+        "invite_token": invite_token,
+        "email": email or (invite.email if invite else ""),
+        "shortest": accounts.settings.password_min_length,
+    }
+    return render(request, "signup.html", status=status, error=error, **context)
 
 
 @router.post("/signup")
 async def sign_up(request: Request, email: Text, password: Text, invite_token: Text = "") -> Response:
     """Make an account and a session for it; with an invite, join its organization."""
-    accounts = accounts_of(request)
     try:
         result = await signing_up.sign_up(
-            accounts, email=email, password=password, client=client_of(request), invite_token=invite_token or None
+            accounts_of(request),
+            email=email,
+            password=password,
+            client=client_of(request),
+            invite_token=invite_token or None,
         )
     except FORM_ERRORS as error:
-        database = request.app.state.resources.database
-        invite = await invites.peek(database, invite_token) if invite_token else None
-        context: Context = {
-            "state": await signup_state(accounts),
-            "invite": invite,
-            "invite_token": invite_token,
-            "email": email,
-        }
-        return render(request, "signup.html", status=status_of(error), error=str(error), **context)
+        return await _sign_up_page(request, invite_token, email=email, error=str(error), status=status_of(error))
     if isinstance(result, ConfirmationNeeded):
         return redirect(request, "/signin?notice=confirm-email")
     response = redirect(request, f"/invites/accept?token={quote(invite_token)}" if invite_token else "/orgs/new")

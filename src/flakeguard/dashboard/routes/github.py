@@ -13,6 +13,7 @@ from flakeguard.dashboard.routes.organizations import shell_of
 from flakeguard.dashboard.shell import plain_shell, reading, storable_bigint
 from flakeguard.github.installations import binding, managing
 from flakeguard.github.installations.binding import Binding
+from flakeguard.github.installations.errors import BindingNotConfiguredError
 from flakeguard.github.installations.leaving import web_url
 from flakeguard.github.installations.managing import Overview
 from flakeguard.github.webhooks.working import App
@@ -32,20 +33,28 @@ def _binding(request: Request) -> Binding:
     return Binding(request.app.state.resources, settings, callback=f"{base}/github/callback")
 
 
+def _binding_if_any(request: Request) -> Binding | None:
+    try:
+        return _binding(request)
+    except BindingNotConfiguredError:
+        return None  # the page says so, and to whom to go
+
+
 @router.get("/github/setup")
 async def setup_page(request: Request, user: CurrentUser, installation_id: int | None = None) -> Response:
     """Where GitHub sends who installed the App: which organization is it for?"""
     async with reading(request, user) as connection:
         shell = await plain_shell(request, connection, user)
     choices: list[tuple[str, str]] = []
-    if installation_id is not None:
-        bind = _binding(request)
+    bind = _binding_if_any(request)
+    if installation_id is not None and bind is not None:
         choices = [
             (place.name, bind.address(user, place.slug, storable_bigint(installation_id)))
             for place in shell.places
             if place.role in (Role.OWNER, Role.ADMIN)
         ]
-    return render(request, "github_setup.html", shell=shell, installation_id=installation_id, choices=choices)
+    context: Context = {"installation_id": installation_id, "choices": choices, "configured": bind is not None}
+    return render(request, "github_setup.html", shell=shell, **context)
 
 
 @router.get("/github/callback")
@@ -72,6 +81,7 @@ async def github_page(request: Request, user: CurrentUser, slug: str) -> Respons
     context: Context = {
         "github": found,
         "page": page,
+        "configured": _binding_if_any(request) is not None,
         "install_url": f"{web_url(settings.github_api_url)}/apps/{name}/installations/new" if name else None,
     }
     return render(request, "github.html", shell=shell, notice=notice_of(request), **context)

@@ -80,13 +80,16 @@ async def keys_page(request: Request, user: CurrentUser, project_id: int) -> Res
 
 @router.post("/keys")
 async def create_key(
-    request: Request, user: CurrentUser, project_id: int, name: Text, expires_in_days: Annotated[str, Form()] = ""
+    request: Request,
+    user: CurrentUser,
+    project_id: int,
+    name: Text,
+    expires_in_days: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Make a key and show it this once."""
-    days = int(expires_in_days) if expires_in_days.isdecimal() else None
     try:
         _, token = await api_keys.create(
-            request.app.state.resources.database, user, project_id, name=name, expires_in_days=days
+            request.app.state.resources.database, user, project_id, name=name, expires_in_days=expires_in_days
         )
     except FORM_ERRORS as error:
         return await _keys_page(request, user, project_id, status=status_of(error), error=str(error))
