@@ -15,9 +15,16 @@ function axis(values?: uPlot.Axis.Values): uPlot.Axis {
   return { stroke: token("--muted"), font: "11px Inter Variable, sans-serif", grid, ticks: { show: false }, gap: 6, ...(values ? { values } : {}) };
 }
 
+/** A line of one point is none: a first day has to be drawn as a dot. */
+const isAlone = (values: ArrayLike<number | null | undefined>) => Array.from(values).filter((value) => value != null).length === 1;
 const percent = (value: number) => `${value < 10 && value % 1 ? value.toFixed(1) : Math.round(value)} %`;
 const day = (seconds: number) =>
   new Date(seconds * 1000).toLocaleDateString(undefined, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
+/** Dates, or times of day where the axis is so short that every date would be the same. */
+const moment = (ticks: number[]) => (seconds: number) =>
+  ticks.at(-1)! - ticks[0]! < 4 * HALF_DAY_SECONDS
+    ? new Date(seconds * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })
+    : new Date(seconds * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 const count = (value: number | null | undefined, one: string, many: string) => `${value ?? 0} ${value === 1 ? one : many}`;
 
 function tooltip(lines: (plot: uPlot, index: number) => string[]): uPlot.Plugin {
@@ -61,7 +68,7 @@ function trend(size: { width: number; height: number }): uPlot.Options {
     series: [
       {},
       { scale: "runs", paths: bars, fill: token("--chart-bar"), stroke: token("--chart-bar"), width: 0, points: { show: false } },
-      { scale: "rate", stroke: token("--flaky-mark"), width: 2, fill: `color-mix(in srgb, ${token("--flaky-mark")} 9%, transparent)`, points: { show: false }, spanGaps: true },
+      { scale: "rate", stroke: token("--flaky-mark"), width: 2, fill: `color-mix(in srgb, ${token("--flaky-mark")} 9%, transparent)`, spanGaps: true, points: { show: (plot, index) => isAlone(plot.data[index]!), size: 7, fill: token("--flaky-mark") } },
     ],
     plugins: [
       tooltip((plot, at) => {
@@ -84,7 +91,7 @@ function durations(size: { width: number; height: number }): uPlot.Options {
     legend: { show: false },
     scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, max * 1.15 || 1] } },
     padding: [8, 14, 0, 0],
-    axes: [{ size: 26, ...axis((_u, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleDateString(undefined, { day: "numeric", month: "short" }))), grid: { show: false }, space: 64 }, { ...axis((_u, ticks) => ticks.map(seconds)), size: 52, space: 30 }],
+    axes: [{ size: 26, ...axis((_u, ticks) => ticks.map(moment(ticks))), grid: { show: false }, space: 64 }, { ...axis((_u, ticks) => ticks.map(seconds)), size: 52, space: 30 }],
     series: [{}, series("--stable-mark"), series("--broken-mark")],
     plugins: [
       tooltip((plot, at) => {

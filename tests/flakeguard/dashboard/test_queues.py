@@ -72,6 +72,18 @@ async def test_failures_are_shown_with_their_cause_and_retried(
     assert await owner.fetchval("SELECT actor FROM dead_letter_acts") == operator.user.email
 
 
+async def test_more_failures_than_are_shown_are_told_of(
+    client: httpx.AsyncClient, resources: Resources, owner: Connection, operator: Tenant
+) -> None:
+    for number in range(50):
+        await bury(owner, f"broken-{number}")
+    assert "More have failed" not in (await client.get("/queues", headers=operator.as_browser)).text
+    await bury(owner, "one more")
+    page = (await client.get("/queues", headers=operator.as_browser)).text
+    assert "More have failed than the 50 newest" in page
+    assert page.count('action="/queues/retry"') == 50
+
+
 async def test_discard_pause_and_resume(
     client: httpx.AsyncClient, resources: Resources, owner: Connection, operator: Tenant
 ) -> None:

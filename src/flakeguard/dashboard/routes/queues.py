@@ -1,5 +1,6 @@
 """The installation's queues, for its operators alone: depths, throughput, failures, and what to do about them."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -36,13 +37,19 @@ async def queues_page(request: Request, user: CurrentUser) -> Response:
     async with reading(request, user) as connection:
         shell = await plain_shell(request, connection, user, "queues")
     minutes = await last_hour(resources)
+    failures = await inspecting.failures(resources, None, limit=_SHOWN_FAILURES + 1)
     context: Context = {
         "queues": await inspecting.all_stats(resources),
-        "failures": await inspecting.failures(resources, None, limit=_SHOWN_FAILURES),
+        "failures": [(one, _moment(one.failed_at)) for one in failures[:_SHOWN_FAILURES]],
+        "more": len(failures) > _SHOWN_FAILURES,
         "points": [[one.at for one in minutes], [one.ended for one in minutes], [one.waiting for one in minutes]],
         "ended": sum(one.ended for one in minutes),
     }
     return render(request, "queues.html", shell=shell, notice=notice_of(request), **context)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @router.post("/retry")
