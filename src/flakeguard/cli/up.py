@@ -16,7 +16,7 @@ from flakeguard.settings import FlakeGuardSettings
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.resources import Addresses
 from fluxbase.servers import home_of
-from fluxbase.serving import STOP_SECONDS, SUPERVISED, Role, StopSignal, revive, stop_all
+from fluxbase.serving import STOP_SECONDS, SUPERVISED, Role, StopSignal, keep_alive, stop_all
 
 _READY_SECONDS = 60
 _LOOK_SECONDS = 0.2
@@ -52,9 +52,7 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses, stop: StopSig
         home = home_of(settings).path
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
         with announced(home, settings.public_url or address):
-            while not stop.received:
-                time.sleep(_LOOK_SECONDS)
-                revive(roles, lambda told: stderr().print(f"[yellow]{told}[/]"))
+            keep_alive(roles, stop, lambda told: stderr().print(f"[yellow]{told}[/]"))
     finally:
         with suppress(OSError, SystemExit):  # whoever read what we say may be gone; the roles have to end all the same
             stderr().print("stopping …")

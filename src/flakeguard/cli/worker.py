@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -16,9 +15,8 @@ from flakeguard.settings import FlakeGuardSettings
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.monitoring.siblings import FOLDER, PROCESS
 from fluxbase.resources import Addresses
-from fluxbase.serving import SUPERVISED, Role, StopSignal, revive, stop_all
+from fluxbase.serving import SUPERVISED, Role, StopSignal, keep_alive, stop_all
 
-_LOOK_SECONDS = 0.2
 _LEAVING_SECONDS = 10
 """What a process may take beyond WORKER_SHUTDOWN_SECONDS to hand jobs back and close, before it is killed."""
 
@@ -77,9 +75,7 @@ def _supervise(settings: FlakeGuardSettings, addresses: Addresses) -> None:
             try:
                 for role in roles:
                     role.start()
-                while not stop.received:
-                    time.sleep(_LOOK_SECONDS)
-                    revive(roles, lambda told: stderr().print(f"[yellow]{told}[/]"))
+                keep_alive(roles, stop, lambda told: stderr().print(f"[yellow]{told}[/]"))
             finally:
                 stop_all(roles, seconds=settings.worker_shutdown_seconds + _LEAVING_SECONDS)
     finally:

@@ -55,15 +55,15 @@ async def count_delivery(connection: Connection, job_id: str) -> int:
     return await connection.fetchval(_SQL["count_delivery"], job_id) or 0
 
 
-async def revive(connection: Connection, job_id: str | None = None) -> list[tuple[str, str]]:
-    """Owe dead jobs again (one, or all), and let their uploads go on; (queue, job id) of each."""
-    rows = await connection.fetch(_SQL["revive"], job_id)
-    for row in rows:
-        if row["ingestion_id"]:
-            await connection.execute(_SQL["reopen_ingestion"], UUID(row["ingestion_id"]))
-    if rows:
-        await connection.execute(_SQL["wake_relay"])
-    return [(row["queue"], row["job_id"]) for row in rows]
+async def revive(connection: Connection, job_id: str) -> bool:
+    """Owe a dead job again, and let its upload go on; False when it is not dead."""
+    row = await connection.fetchrow(_SQL["revive"], job_id)
+    if row is None:
+        return False
+    if row["ingestion_id"]:
+        await connection.execute(_SQL["reopen_ingestion"], UUID(row["ingestion_id"]))
+    await connection.execute(_SQL["wake_relay"])
+    return True
 
 
 async def dead_jobs(connection: Connection) -> list[Mapping[str, Any]]:

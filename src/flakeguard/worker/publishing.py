@@ -48,10 +48,6 @@ class Publisher:
         self._kept = kept or Kept()
         self._queues = {name: Queue(bullmq_name(name), {"connection": redis, "prefix": PREFIX}) for name in QUEUES}
 
-    async def forget(self, queue: str, job_id: str) -> None:
-        """Drop a finished or failed job from the queue, so that one of its id can be added again."""
-        await self._queues[queue].remove(job_id)
-
     async def publish(
         self, queue: str, name: str, data: Mapping[str, Any], *, job_id: str, priority: str = DEFAULT_PRIORITY
     ) -> None:
@@ -64,7 +60,7 @@ class Publisher:
             redis.exceptions.RedisError: Redis is away.
         """
         if await self._is_known(queue, job_id) and await self._queues[queue].getJobState(job_id) in _ENDED:
-            await self.forget(queue, job_id)
+            await self._queues[queue].remove(job_id)
         options = {
             "jobId": job_id,
             "attempts": 1 + MAX_RETRY_ATTEMPTS,

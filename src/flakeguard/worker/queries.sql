@@ -58,8 +58,8 @@ SELECT job_id, queue, name, error, dead_at FROM outbox WHERE dead_at IS NOT NULL
 -- name: revive
 UPDATE outbox SET dead_at = NULL, error = NULL, stack = NULL, enqueued_at = NULL, delayed_until = NULL, deliveries = 0,
     tries = 0, first_failed_at = NULL, failed_at = NULL, foreign_id = NULL
-WHERE dead_at IS NOT NULL AND ($1::text IS NULL OR job_id = $1)
-RETURNING job_id, data ->> 'ingestionId' AS ingestion_id, queue
+WHERE dead_at IS NOT NULL AND job_id = $1
+RETURNING data ->> 'ingestionId' AS ingestion_id
 
 -- name: lock_dead
 SELECT job_id, queue, name, data, error FROM outbox

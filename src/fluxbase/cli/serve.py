@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import time
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -20,7 +19,7 @@ from fluxbase.serving import (
     Role,
     Server,
     StopSignal,
-    revive,
+    keep_alive,
     run,
     serve_until_orphaned,
     server_config,
@@ -28,8 +27,6 @@ from fluxbase.serving import (
     stop_all,
 )
 from fluxbase.settings import Settings
-
-_LOOK_SECONDS = 0.2
 
 
 def serve(
@@ -88,9 +85,7 @@ def _supervise(settings: Settings, addresses: Addresses) -> None:
         try:
             for role in roles:
                 role.start()
-            while not stop.received:
-                time.sleep(_LOOK_SECONDS)
-                revive(roles, say)
+            keep_alive(roles, stop, say)
         finally:
             stop_all(roles)
 

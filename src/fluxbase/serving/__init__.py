@@ -1,6 +1,6 @@
 """Servers as processes: one in this process, or several that a supervisor keeps alive."""
 
-from fluxbase.serving.roles import STOP_SECONDS, Role, StopSignal, revive, stop_all
+from fluxbase.serving.roles import STOP_SECONDS, Role, StopSignal, keep_alive, stop_all
 from fluxbase.serving.running import run
 from fluxbase.serving.server import (
     SUPERVISED,
@@ -16,7 +16,7 @@ __all__ = [
     "Role",
     "Server",
     "StopSignal",
-    "revive",
+    "keep_alive",
     "run",
     "serve_until_orphaned",
     "server_config",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 STOP_SECONDS = 40
 """How long children may take to end before they are killed."""
 _RESTART_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
 
 
 @dataclass
@@ -59,8 +60,14 @@ class StopSignal:
         self.received = True
 
 
-def revive(roles: Sequence[Role], say: Callable[[str], None]) -> None:
-    """Start again what ended by itself, but not more than once a second."""
+def keep_alive(roles: Sequence[Role], stop: StopSignal, say: Callable[[str], None]) -> None:
+    """Until `stop` is received, start again what ends by itself, but not more than once a second."""
+    while not stop.received:
+        time.sleep(_LOOK_SECONDS)
+        _revive(roles, say)
+
+
+def _revive(roles: Sequence[Role], say: Callable[[str], None]) -> None:
     for role in roles:
         if role.exit_code is not None and time.monotonic() - role.started_at > _RESTART_SECONDS:
             say(f"the {role.name} ended (exit code {role.exit_code}); starting it again")

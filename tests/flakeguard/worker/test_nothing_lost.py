@@ -101,7 +101,7 @@ async def test_a_job_that_ends_its_worker_each_time_is_given_up(
     async with resources.database.transaction() as connection:
         (dead,) = await dead_jobs(connection)
         assert "did not finish" in dead["error"]
-        await revive(connection)
+        assert await revive(connection, job_id)
     job = Job(job_id, "runs:ingest", "process-upload", payload, last_try=False, stalled=1)
     for _ in range(MAX_DELIVERIES):
         await begin(resources, job)  # whoever tries it again means it
@@ -174,7 +174,6 @@ async def test_a_job_that_keeps_failing_is_given_up_with_its_cause_and_can_be_re
         raise OSError("disk on fire")
 
     monkeypatch.setattr(processing, "owe", breaks)
-    publisher = Publisher(resources.redis)
     async with running_worker(resources, settings, WorkerMetrics(CollectorRegistry())):
         receipt = data(await upload(client, tenant.as_key, report({"a": PASS})))
         assert receipt["state"] == "failed"
@@ -184,8 +183,7 @@ async def test_a_job_that_keeps_failing_is_given_up_with_its_cause_and_can_be_re
 
         monkeypatch.setattr(processing, "owe", real)
         async with resources.database.transaction() as connection:
-            (revived,) = await revive(connection)
-            await publisher.forget(*revived)
+            assert await revive(connection, dead["job_id"])
         await until(resources, ["analyzed"])
 
 
