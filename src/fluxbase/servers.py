@@ -5,6 +5,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import asyncpg
+import structlog
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
@@ -12,8 +14,12 @@ from fluxbase.db.versions import how_to_migrate, may_migrate, missing_migrations
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.home import default_home
 from fluxbase.errors import ConfigurationError
-from fluxbase.resources import Addresses
+from fluxbase.resources import Addresses, connect_redis
 from fluxbase.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+_PATIENCE_SECONDS = 5.0
 
 type Say = Callable[[str], None]
 
@@ -85,6 +91,7 @@ def redis_address(settings: Settings, history: str) -> Generator[str]:
 
 def _prepared(settings: Settings, database: str, redis_url: str, history: str, say: Say) -> Addresses:
     secret = secret_of(settings)
+    _require_redis(redis_url)
     try:
         owner = _owner(settings, database, history)
         if owner is None or settings.is_production:
@@ -99,6 +106,27 @@ def _prepared(settings: Settings, database: str, redis_url: str, history: str, s
     if settings.database_url is not None and runtime != database:
         say("one database address is set: everyday work uses the role fluxbase_runtime, which owns nothing")
     return Addresses(owner_dsn=owner, runtime_dsn=runtime, redis_url=redis_url, secret=secret)
+
+
+def _require_redis(url: str) -> None:
+    """Refuse an address that will not do. One that nobody answers at is let pass: who needs Redis waits for it."""
+    try:
+        asyncio.run(_ask_redis(url))
+    except (AuthenticationError, ResponseError, ValueError) as error:
+        raise ConfigurationError(
+            f"Redis cannot be used ({type(error).__name__}: {error}); are address and password right (REDIS_URL)?"
+        ) from error
+    except (RedisError, OSError) as error:
+        logger.warning("redis is away", error=f"{type(error).__name__}: {error}")
+
+
+async def _ask_redis(url: str) -> None:
+    client = connect_redis(url)
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await client.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues] -- typed as sync or async
+    finally:
+        await client.aclose()
 
 
 def _owner(settings: Settings, database: str, history: str) -> str | None:

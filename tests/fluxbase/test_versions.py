@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from flakeguard.settings import FlakeGuardSettings
+from fluxbase.db import versions
 from fluxbase.db.migrate import migrate
 from fluxbase.db.versions import may_migrate, missing_migrations
 from fluxbase.embedded.ports import free_port
@@ -92,6 +93,33 @@ async def test_a_database_without_any_schema_is_told_too(addresses: Addresses, o
             await reached(production(addresses, dsn))
     finally:
         await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_a_postgresql_that_is_too_old_is_refused(addresses: Addresses, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "OLDEST_POSTGRESQL", 99)
+    with pytest.raises(ConfigurationError, match="too old: 99 or newer"):
+        await reached(production(addresses, addresses.runtime_dsn))
+    assert addresses.owner_dsn is not None
+    with pytest.raises(ConfigurationError, match="too old"):
+        await asyncio.to_thread(migrate, addresses.owner_dsn)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["redis://:wrong@{host}/0", "redis://{secret}@{host}/9999", "http://{host}"],
+    ids=["password", "database", "scheme"],
+)  # fmt: skip
+async def test_a_redis_that_refuses_is_a_mistake_and_said(addresses: Addresses, wrong: str) -> None:
+    secret, _, host = addresses.redis_url.removeprefix("redis://").partition("/")[0].rpartition("@")
+    settings = production(addresses, addresses.runtime_dsn)
+    told = settings.model_copy(update={"redis_url": SecretStr(wrong.format(secret=secret, host=host))})
+    with pytest.raises(ConfigurationError, match="REDIS_URL"):
+        await reached(told)
+
+
+async def test_a_redis_that_does_not_answer_is_waited_for(addresses: Addresses) -> None:
+    settings = production(addresses, addresses.runtime_dsn)
+    found, _ = await reached(settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{free_port()}/0")}))
+    assert found.runtime_dsn == addresses.runtime_dsn
 
 
 async def test_a_newer_database_is_refused(addresses: Addresses, owner: Owner) -> None:

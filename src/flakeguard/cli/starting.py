@@ -4,6 +4,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
+from redis.exceptions import RedisError
+
 from flakeguard.cli.output import ExitCode, fail, stderr
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.errors import ConfigurationError
@@ -34,6 +37,10 @@ def reached(settings: FlakeGuardSettings, *, quiet: bool = False, asks: bool = F
             yield addresses
     except ConfigurationError as error:
         fail(ExitCode.UNREACHABLE, str(error))
+    except RedisError as error:
+        fail(ExitCode.UNREACHABLE, f"Redis cannot be used ({type(error).__name__}: {error})", hint="Does it run?")
+    except (OSError, asyncpg.PostgresError) as error:
+        fail(ExitCode.UNREACHABLE, f"a server went away ({type(error).__name__}: {error})", hint="Does it run?")
 
 
 def _say(message: str) -> None:

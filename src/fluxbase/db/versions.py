@@ -16,6 +16,7 @@ _ADDRESSES = {
     "fluxbase": ("FLUXBASE_DATABASE_OWNER_URL", "FLUXBASE_DATABASE_URL"),
     "flakeguard": ("FG_DATABASE_OWNER_DSN", "FG_DATABASE_DSN"),
 }
+OLDEST_POSTGRESQL = 16
 READER = "service_role"
 """May read the version tables (`run_alembic_environment` sees to it); every runtime role may become it."""
 
@@ -45,7 +46,8 @@ def missing_migrations(dsn: str, history: str = "flakeguard") -> str | None:
     """The newest migration of `history` (or of Fluxbase's own) that the database lacks; None when it has all.
 
     Raises:
-        ConfigurationError: The database is newer than this program, or the address' role may not know.
+        ConfigurationError: The database is newer than this program, PostgreSQL is too old, or the address' role may not
+            know.
     """
     for name in dict.fromkeys(("fluxbase", history)):
         scripts = ScriptDirectory(str(migrations_folder() / name))
@@ -81,13 +83,26 @@ def newer_than_us(history: str, told: object) -> ConfigurationError:
 
 
 def may_migrate(dsn: str, history: str = "flakeguard") -> bool:
-    """Whether the address is the owner's: of the schema, or of a database that has none yet."""
+    """Whether the address is the owner's: of the schema, or of a database that has none yet.
+
+    Raises:
+        ConfigurationError: PostgreSQL is too old.
+    """
     return asyncio.run(_may_migrate(dsn, history))
+
+
+def _refuse_old(connection: Connection) -> None:
+    major = connection.get_server_version().major
+    if major < OLDEST_POSTGRESQL:
+        raise ConfigurationError(
+            f"the database is PostgreSQL {major}, which is too old: {OLDEST_POSTGRESQL} or newer is needed"
+        )
 
 
 async def _may_migrate(dsn: str, history: str) -> bool:
     connection = await asyncpg.connect(dsn)
     try:
+        _refuse_old(connection)
         for name in dict.fromkeys(("fluxbase", history)):
             found = await connection.fetchrow(_FIND, *VERSION_TABLES[name])
             if found is not None:
@@ -101,6 +116,7 @@ async def _current(dsn: str, history: str, how: str) -> str | None:
     schema, table = VERSION_TABLES[history]
     connection = await asyncpg.connect(dsn)
     try:
+        _refuse_old(connection)
         found = await connection.fetchrow(_FIND, schema, table)
         if found is None:
             return None

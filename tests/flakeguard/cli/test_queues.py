@@ -126,3 +126,17 @@ async def test_mistakes_end_with_what_was_wrong(
     result = await queues(*arguments)
     assert result.exit_code == exit_code
     assert told in result.stderr
+
+
+async def test_a_redis_that_is_away_is_said_in_a_line(
+    addresses: Addresses, run: Callable[..., Result], unused_port: int
+) -> None:
+    environment = {
+        "FG_DATABASE_DSN": addresses.runtime_dsn, "FG_DATABASE_OWNER_DSN": addresses.owner_dsn,
+        "FG_JWT_SECRET": addresses.secret, "REDIS_URL": f"redis://:hidden@127.0.0.1:{unused_port}/0",
+    }  # fmt: skip
+    result = await asyncio.to_thread(run, ["worker", "queues", "stats"], env=environment)
+    assert result.exit_code == 5, result.output
+    assert "error: Redis cannot be used (ConnectionError" in result.stderr
+    assert "hidden" not in result.output
+    assert "Traceback" not in result.output
