@@ -132,7 +132,7 @@ def _selection(value: str) -> Selection:
         if set(parts) != {"*"}:
             raise InvalidQueryError("select is * or a list of columns, not both.")
         return Selection()
-    fields = tuple([_field(part) for part in parts])
+    fields = tuple([Field(Path(part)) if part.isidentifier() else _field(part) for part in parts])  # most are a name
     names = [field.name for field in fields]
     if len({*names}) < len(names):
         twice = {name for name in names if names.count(name) > 1}
@@ -143,8 +143,6 @@ def _selection(value: str) -> Selection:
 
 
 def _field(text: str) -> Field:
-    if text.isidentifier():  # as most are
-        return Field(Path(text))
     if "(" in text:
         raise InvalidQueryError("select takes columns; related tables cannot be embedded here.")
     if ":" not in text:

@@ -73,6 +73,7 @@ def typed(name: str) -> str:
     return f"pg_catalog.{name}"
 
 
+@cache
 def quoted(name: str) -> str:
     """An identifier of the catalog, as SQL takes it whatever letters it has."""
     return '"' + name.replace('"', '""') + '"'
