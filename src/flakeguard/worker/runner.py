@@ -188,7 +188,8 @@ async def _close(worker: Any, patience_seconds: float) -> None:
 
 def _job(queue: str, bull_job: Any, token: str) -> Job:
     """BullMQ's job as ours. What others added without saying how often to try it is tried by our table."""
-    allowed = int(bull_job.opts.get("attempts") or 0) or 1 + MAX_RETRY_ATTEMPTS
+    told: object = bull_job.opts.get("attempts")  # JSON of others: anything
+    allowed = (int(told) if isinstance(told, int | float) else 0) or 1 + MAX_RETRY_ATTEMPTS
     bull_job.opts |= {"attempts": allowed, "backoff": {"type": BACKOFF}}
     tries = bull_job.attemptsMade + 1
     data: Mapping[str, Any] = bull_job.data if hasattr(bull_job.data, "get") else {}  # JSON of others: anything

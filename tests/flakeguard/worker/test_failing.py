@@ -222,6 +222,22 @@ async def test_an_outage_of_ours_waits_until_it_is_over_also_for_the_dead_letter
     assert letter.tries == 4
 
 
+async def test_options_of_others_that_mean_nothing_are_ours(
+    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BullMQ cannot compare such a number of attempts, and the job would be begun for ever."""
+
+    async def broken(_job: Job) -> Mapping[str, Any]:
+        raise ValueError("broken for good")
+
+    only(monkeypatch, broken)
+    queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
+    await queue.add(PROCESS_RUN, {}, {"jobId": "theirs", "attempts": "many", "backoff": {"type": "unheard of"}})
+    async with worker(resources, settings):
+        (letter,) = await until_dead(resources)
+    assert (letter.error, letter.tries) == ("ValueError: broken for good", 4)
+
+
 async def test_people_retry_and_discard_and_it_is_known_who(
     resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
