@@ -24,7 +24,7 @@ from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.owners import owners_of
 from fluxbase.realtime.payloads import bulk_payload, row_payload
 from fluxbase.realtime.tables import LiveTable, Tables
-from fluxbase.realtime.visibility import Question, UnjudgedError, Visibility
+from fluxbase.realtime.visibility import OutdatedTableError, Question, UnjudgedError, Visibility
 
 logger = structlog.get_logger(__name__)
 
@@ -80,10 +80,7 @@ class Dispatcher:
             return list(_gap(index, index)) if index is not None else []
 
     async def _judge(self, changes: Sequence[Change]) -> list[list[Delivery]]:
-        judgement = _Judgement()
-        await self._look_at_tables(changes, judgement)
-        interests = [self._interested(change, judgement) for change in changes]
-        await self._ask(changes, interests, judgement)
+        judgement, interests = await self._judge_by_tables_of_now(changes)
         found = [
             list(_deliveries(self._hub, change, interest, judgement))
             for change, interest in zip(changes, interests, strict=True)
@@ -93,6 +90,18 @@ class Dispatcher:
             if index is not None:
                 found[-1].extend(_gap(index, (one for one in index if one.listener.group.role == role)))
         return found
+
+    async def _judge_by_tables_of_now(self, changes: Sequence[Change]) -> tuple[_Judgement, list[Interest]]:
+        """Look at tables anew that were altered since they were described; rows from before that are not judged."""
+        renewed = set[Place]()
+        while True:
+            judgement = await self._look_at_tables(changes, renewed)
+            interests = [self._interested(change, judgement) for change in changes]
+            outdated = await self._ask(changes, interests, judgement)
+            if outdated <= renewed:
+                judgement.unjudged |= outdated
+                return judgement, interests
+            renewed |= outdated
 
     async def hand_over(self, deliveries: Iterable[Delivery]) -> None:
         """Give events to their listeners, with a breath now and then in which sockets are written."""
@@ -116,18 +125,21 @@ class Dispatcher:
         index = self._hub.table_index(change.topic)
         return _interested(index, change, judgement) if index is not None else {}
 
-    async def _look_at_tables(self, changes: Sequence[Change], judgement: _Judgement) -> None:
+    async def _look_at_tables(self, changes: Sequence[Change], fresh: set[Place]) -> _Judgement:
+        judgement = _Judgement()
         for topic in {change.topic for change in changes}:
             index = self._hub.table_index(topic)
             if index is None:
                 continue
             for role in tuple(index.roles):
-                found = await self._tables.find(role, index.schema, index.name)
+                found = await self._tables.find(role, index.schema, index.name, fresh=(topic, role) in fresh)
                 if found is not None:
                     judgement.seen[topic, role] = found
+        return judgement
 
-    async def _ask(self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement) -> None:
-        asked: dict[Place, set[Question]] = {}
+    async def _ask(self, changes: Sequence[Change], interests: Sequence[Interest], judgement: _Judgement) -> set[Place]:
+        """Fill in who may see what; returns the places whose tables are not as they were described."""
+        asked, outdated = dict[Place, set[Question]](), set[Place]()
         for change, interest in zip(changes, interests, strict=True):
             if change.type not in ROW_CHANGES:
                 continue
@@ -141,6 +153,9 @@ class Dispatcher:
                 judgement.allowed |= await self._visibility.visible(judgement.seen[place], place[1], questions)
             except UnjudgedError:
                 judgement.unjudged.add(place)
+            except OutdatedTableError:
+                outdated.add(place)
+        return outdated
 
 
 def _interested(index: TopicIndex, change: Change, judgement: _Judgement) -> Interest:

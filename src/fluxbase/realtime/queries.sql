@@ -47,6 +47,8 @@ SELECT c.oid,
        realtime.select_condition(c.oid::regclass) AS condition,
        ARRAY(SELECT upper(substr(t.tgname, length('fluxbase_realtime_') + 1))::text FROM pg_trigger t
              WHERE t.tgrelid = c.oid AND t.tgname LIKE 'fluxbase\_realtime\_%' AND t.tgenabled <> 'D') AS events,
+       ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
        (SELECT jsonb_object_agg(a.attname, ty.typname) FROM pg_attribute a JOIN pg_type ty ON ty.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           AND has_column_privilege(c.oid, a.attnum, 'SELECT')) AS readable,
@@ -96,6 +98,9 @@ SELECT set_config('realtime.checking', 'on', true), set_config('statement_timeou
 -- name: visible_records
 SELECT request, place
 FROM realtime.visible_records($1::oid::regclass, $2::text::jsonb, $3::text::jsonb, $4)
+
+-- name: condition
+SELECT realtime.select_condition($1::oid::regclass)
 
 -- name: memberships
 SELECT m.channel, m.user_id, m.may_send

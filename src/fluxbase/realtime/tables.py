@@ -42,6 +42,7 @@ class LiveTable:
 
     Attributes:
         condition: The policies for SELECT as one expression; `true` and `false` need no question.
+        columns: The names of all there are: a row that lacks one was recorded before the table was altered.
         readable: The columns that the role may read; their kinds say how they compare.
         is_whole: Whether the role may read all there are and will be.
         policy_columns: What the condition reads of a row; None when it may read anything.
@@ -55,6 +56,7 @@ class LiveTable:
     topic: str
     condition: str
     events: frozenset[str]
+    columns: frozenset[str]
     readable: Mapping[str, Kind]
     is_whole: bool
     policy_columns: tuple[str, ...] | None
@@ -159,6 +161,7 @@ def _table(row: Any, schema: str, name: str) -> LiveTable:
         topic=row["topic"],
         condition=row["condition"],
         events=frozenset(row["events"]),
+        columns=frozenset(row["columns"]),
         readable={column: kind_of(type_name) for column, type_name in readable.items()},
         is_whole=row["whole"],
         policy_columns=None if row["opaque"] else tuple(row["policy_columns"]),

@@ -18,7 +18,7 @@ from itertools import batched
 import asyncpg
 import structlog
 
-from fluxbase.db import Claims, Database
+from fluxbase.db import Claims, Connection, Database
 from fluxbase.realtime.claims import Group
 from fluxbase.realtime.events import Version
 from fluxbase.realtime.outages import will_pass
@@ -40,6 +40,10 @@ _LONG_TEXT = 100
 
 class UnjudgedError(Exception):
     """The policies of a table took too long, or failed for too many rows."""
+
+
+class OutdatedTableError(Exception):
+    """The table or its policies are not those that were described, or a row was recorded before they were."""
 
 
 class RightsCache:
@@ -105,6 +109,7 @@ class Visibility:
 
         Raises:
             UnjudgedError: The policies take too long, or fail again and again.
+            OutdatedTableError: What `table` says of the policies, or of the rows, is not so (any more).
             OSError, asyncpg.PostgresError: PostgreSQL cannot be asked; nothing was decided.
         """
         if table.condition in ("true", "false"):
@@ -145,6 +150,7 @@ class Visibility:
         except asyncpg.PostgresError as error:
             if will_pass(error):
                 raise
+            await self._require_current(inquiry)  # a policy may fail because it is not the one that was described
             return await self._ask_for_less(inquiry, asked, error)
 
     async def _ask_in_time(self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]]) -> set[Pair]:
@@ -175,7 +181,13 @@ class Visibility:
                 json.dumps(requests),
                 inquiry.table.plan_keeps,
             )
+            # Asked afterwards, so that what answered is known: no policies but those that were described.
+            await _require_same(inquiry.table, connection)
         return {(groups[row["request"]], parts[row["place"]]) for row in rows}
+
+    async def _require_current(self, inquiry: _Inquiry) -> None:
+        async with self._database.transaction(Claims(inquiry.role)) as connection:
+            await _require_same(inquiry.table, connection)
 
     async def _ask_for_less(
         self, inquiry: _Inquiry, asked: Mapping[Group, tuple[Key, ...]], error: Exception
@@ -198,12 +210,19 @@ class Visibility:
         return yes
 
 
+async def _require_same(table: LiveTable, connection: Connection) -> None:
+    if await connection.fetchval(SQL["condition"], table.oid) != table.condition:
+        raise OutdatedTableError
+
+
 def _name(table: LiveTable) -> str:
     return f"{table.schema}.{table.name}"
 
 
 def _part(table: LiveTable, version: Version) -> Key:
-    """What of a row the answer depends on."""
+    """What of a row the answer depends on. A column that it lacks would be NULL to the policies."""
+    if not version.values.keys() >= table.columns:
+        raise OutdatedTableError
     if table.policy_columns is None:
         return (version.digest,)
     values = version.values
