@@ -8,6 +8,7 @@ import pytest
 from fluxbase.durations import parse_duration
 from fluxbase.errors import ConfigurationError
 from fluxbase.settings import Settings
+from fluxbase.settings.reading import read_settings
 
 FILE = """
 server:
@@ -61,6 +62,32 @@ def test_what_cannot_be_meant_is_told(file: Path, text: str, told: str):
 
     with pytest.raises(ConfigurationError, match=told):
         Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("public: {url: flux.example.com}", "whole address"),
+        ("public: {url: 'https://'}", "whole address"),
+        ("public: {url: 'http://['}", "whole address"),
+        ("auth: {redirect_urls: app.example.com/back}", "app.example.com/back is no whole address"),
+        ("auth: {redirect_urls: 'https://'}", "no whole address"),
+        ("auth: {jwt_expiry: 0s}", "jwt_expiry|1 second"),
+        ("auth: {refresh_expiry: 0s}", "refresh_expiry|1 second"),
+        ("server: {address: ':65536'}", "host:port"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told(file: Path, text: str, told: str):
+    file.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=told):
+        read_settings(Settings, _env_file=None)
+
+
+def test_an_application_on_a_phone_has_a_scheme_of_its_own(file: Path):
+    file.write_text("auth: {redirect_urls: 'com.example.app:/back, exp://127.0.0.1:8081'}")
+
+    assert read_settings(Settings, _env_file=None).redirect_urls == ("com.example.app:/back", "exp://127.0.0.1:8081")
 
 
 def test_a_file_that_is_named_and_missing_is_told(monkeypatch: pytest.MonkeyPatch):

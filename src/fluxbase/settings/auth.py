@@ -3,12 +3,13 @@
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from fluxbase.durations import Duration
-from fluxbase.settings.kit import names, split
+from fluxbase.settings.kit import is_web_address, names, split
 
 
 class SignupPolicy(StrEnum):
@@ -32,8 +33,12 @@ class AuthSettings(BaseSettings):
     """Tokens, passwords, lock-out, mail and providers."""
 
     jwt_secret: SecretStr | None = Field(None, validation_alias=names("FLUXBASE_AUTH_JWT_SECRET"))
-    jwt_expiry: Duration = Field(timedelta(minutes=15), validation_alias=names("FLUXBASE_AUTH_JWT_EXPIRY"))
-    refresh_expiry: Duration = Field(timedelta(hours=168), validation_alias=names("FLUXBASE_AUTH_REFRESH_EXPIRY"))
+    jwt_expiry: Duration = Field(
+        timedelta(minutes=15), ge=timedelta(seconds=1), validation_alias=names("FLUXBASE_AUTH_JWT_EXPIRY")
+    )
+    refresh_expiry: Duration = Field(
+        timedelta(hours=168), ge=timedelta(seconds=1), validation_alias=names("FLUXBASE_AUTH_REFRESH_EXPIRY")
+    )
     session_days: int = Field(30, ge=1, validation_alias=names("FLUXBASE_AUTH_SESSION_DAYS"))
     password_min_length: int = Field(12, ge=8, validation_alias=names("FLUXBASE_AUTH_PASSWORD_MIN_LENGTH"))
     signup_policy: SignupPolicy = Field(SignupPolicy.OPEN, validation_alias=names("FLUXBASE_AUTH_SIGNUP_POLICY"))
@@ -64,3 +69,13 @@ class AuthSettings(BaseSettings):
     @classmethod
     def _split_redirect_urls(cls, value: Any) -> Any:
         return split(value)
+
+    @field_validator("redirect_urls")
+    @classmethod
+    def _are_whole(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            # Applications on phones have schemes of their own: com.example.app:/back
+            scheme = urlsplit(address).scheme
+            if not (is_web_address(address) or (scheme and scheme not in ("http", "https"))):
+                raise ValueError(f"{address} is no whole address, such as https://app.example.com/back")
+        return value

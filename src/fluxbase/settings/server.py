@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from fluxbase.settings.kit import names, split
+from fluxbase.settings.kit import is_web_address, names, split
+
+_LAST_PORT = 65535
 
 
 class Environment(StrEnum):
@@ -31,7 +33,7 @@ class ServerSettings(BaseSettings):
     environment: Environment = Field(Environment.DEV, validation_alias=names("FLUXBASE_ENV"))
     address: str | None = Field(None, validation_alias=names("FLUXBASE_SERVER_ADDRESS"))
     host: str = Field("127.0.0.1", validation_alias=names("FLUXBASE_SERVER_HOST", "HOST"))
-    port: int = Field(8080, ge=0, le=65535, validation_alias=names("FLUXBASE_SERVER_PORT", "PORT"))
+    port: int = Field(8080, ge=0, le=_LAST_PORT, validation_alias=names("FLUXBASE_SERVER_PORT", "PORT"))
     processes: int = Field(1, ge=1, validation_alias=names("FLUXBASE_SERVER_PROCESSES"))
     public_url: str | None = Field(None, validation_alias=names("FLUXBASE_PUBLIC_URL"))
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -73,8 +75,16 @@ class ServerSettings(BaseSettings):
     @field_validator("address")
     @classmethod
     def _has_a_port(cls, value: str | None) -> str | None:
-        if value is not None and not value.rpartition(":")[2].isdecimal():
+        port = "0" if value is None else value.rpartition(":")[2]
+        if not port.isdecimal() or int(port[:6]) > _LAST_PORT:
             raise ValueError("is host:port, or :port for every interface")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_whole(cls, value: str | None) -> str | None:
+        if value is not None and not is_web_address(value):
+            raise ValueError("is a whole address, such as https://flux.example.com")
         return value
 
     @property
