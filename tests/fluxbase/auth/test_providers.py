@@ -358,6 +358,26 @@ async def test_github_without_a_verified_address_or_the_right_verifier(client, g
     assert (await client.get(wrong)).json()["code"] == "PROVIDER_REFUSED"
 
 
+@pytest.mark.parametrize(
+    ("keys", "id_token"), [([], "a.b.c"), ({"keys": 1}, "a.b.c"), (None, "a.b.c"), ({}, "a.b.c"), ("keys", None)]
+)
+async def test_a_provider_that_answers_nonsense_is_no_error_of_ours(client, monkeypatch, keys, id_token):
+    from fluxbase.auth.providers import client as speaking
+
+    back, real = await consent(await leave(client), "ada"), speaking.ProviderClient._get
+
+    async def answered(self, url, **named):
+        return keys if "jwks" in url and keys != "keys" else await real(self, url, **named)
+
+    async def exchanged(self, *_args, **_named):
+        return {"access_token": "x", "token_type": "bearer", "id_token": id_token}
+
+    monkeypatch.setattr(speaking.ProviderClient, "_get", answered)
+    monkeypatch.setattr(speaking.AsyncOAuth2Client, "fetch_token", exchanged)
+    answer = await client.get(back)
+    assert (answer.status_code, answer.json()["code"]) == (401, "PROVIDER_REFUSED")
+
+
 async def test_it_is_counted(client):
     await sign_in(client)
     state = parse_qs(urlsplit(await leave(client)).query)["state"][0]

@@ -117,7 +117,7 @@ class ProviderClient:
                 {"nonce": nonce, "client_id": self._provider.client_id, "access_token": token.get("access_token")},
             )
             claims.validate(leeway=_CLOCKS_DIFFER_SECONDS)
-        except (JoseError, KeyError, ValueError) as error:
+        except (JoseError, KeyError, TypeError, ValueError) as error:  # of JSON that may be anything
             raise ProviderRefusedError("The provider's answer is not signed as it should be.") from error
         return dict(claims)
 
