@@ -57,6 +57,7 @@ def install(
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, responder.handle)
     origin_only = (*_SIGN_IN_PATHS, *csrf_origin_only)
+    app.envelope_prefixes = envelope_prefixes
     app.surround = Surround(
         context=RequestContext(trusted_proxies=settings.trusted_proxies),
         metrics=metrics_of(app),

@@ -1,4 +1,7 @@
-"""The exposed schema as an OpenAPI document: what one role may do, and nothing that it may not. Pure."""
+"""The exposed schema as an OpenAPI document: what one role may do, and nothing that it may not. Pure.
+
+What all operations have alike, problems and credentials, `fluxbase.http.description` adds.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -45,28 +48,6 @@ _PREFER: Json = {
 }
 _ID: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 _EMPTY: Json = {"description": "Done; there is nothing to answer."}
-_COMPONENTS: Json = {
-    "responses": {
-        "problem": {
-            "description": "Why not.",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {
-                            name: {"type": "string"} for name in ("error", "code", "message", "hint", "request_id")
-                        },
-                        "required": ["error", "code", "message", "request_id"],
-                    }
-                }
-            },
-        }
-    },
-    "securitySchemes": {
-        "user": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-        "key": {"type": "apiKey", "in": "header", "name": "X-Service-Key"},
-    },
-}
 
 
 def describe(catalog: Catalog, role: str) -> Json:
@@ -81,8 +62,7 @@ def describe(catalog: Catalog, role: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Tables and functions", "version": "1", "description": f"As {role} may use them."},
         "paths": paths,
-        "components": _COMPONENTS | {"schemas": schemas},
-        "security": [{}, {"user": []}, {"key": []}],
+        "components": {"schemas": schemas},
     }
 
 
@@ -164,12 +144,11 @@ def _operation(table: Table, answers: dict[str, Json | None], parameters: list[J
 
 
 def _responses(answers: dict[str, Json | None]) -> Json:
-    """By status, what is answered (None is nothing); anything else is a problem."""
-    told = {
+    """By status, what is answered; None is nothing."""
+    return {
         status: _EMPTY if schema is None else {"description": "Done.", **_json(schema)}
         for status, schema in answers.items()
     }
-    return told | {"default": {"$ref": "#/components/responses/problem"}}
 
 
 def _json(schema: Json) -> Json:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fluxbase.auth.callers import Caller, caller_of
+from fluxbase.http.description import completed
 from fluxbase.rest.errors import InvalidQueryError
 from fluxbase.rest.executor import Answer, executor_of
 from fluxbase.rest.introspection import catalog_of
@@ -172,7 +173,7 @@ async def _description(scope: Scope, _receive: Receive, send: Send) -> None:
     caller: Caller = await caller_of(HTTPConnection(scope))
     caller.require("tables:read")
     catalog = await catalog_of(scope["app"]).current()
-    await _send(scope, send, 200, json.dumps(describe(catalog, caller.claims.role)).encode())
+    await _send(scope, send, 200, json.dumps(completed(describe(catalog, caller.claims.role))).encode())
 
 
 # ── requests and responses ────────────────────────────────────────────────────────────────────────────────────────
