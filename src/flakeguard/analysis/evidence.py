@@ -44,7 +44,7 @@ def both_sides(
     of: Sequence[Observation] | None = None,
     shared: bool = False,
 ) -> Evidence:
-    """Put failing and passing attempts side by side; commit, branch and job are the first failure's.
+    """Put failing and passing attempts side by side; commit and branch are the first failure's.
 
     Args:
         kind: why they are a reason.
@@ -54,11 +54,12 @@ def both_sides(
     """
     failing = [observation for observation in observations if observation.failed]
     first = (failing or observations)[0].run
+    jobs = {observation.run.job for observation in of or observations}
     return Evidence(
         kind=kind,
         commit=first.commit,
         branch=first.branch,
-        job=first.job,
+        job=first.job if len(jobs) == 1 else "",
         failed=_named(failing, _BAD),
         passed=_named([observation for observation in observations if observation.passed], _GOOD),
         at=observations[-1].run.executed_at,

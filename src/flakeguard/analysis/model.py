@@ -161,7 +161,7 @@ class Evidence(NamedTuple):
         kind: why it is a reason.
         commit: the commit it happened on (of a stretch of commits, the first).
         branch: the branch of the (first) failing attempt.
-        job: the job.
+        job: the job; "" where they are of several.
         failed: failing attempts, oldest first.
         passed: passing attempts, oldest first.
         at: time of the newest run among them.

@@ -147,3 +147,10 @@ def test_more_failing_runs_here_never_make_a_stable_test_less_yours(passes, runs
     fewer = ask(" ".join([f"P*{passes}", "|".join(["x:F"] * runs)])).odds.yours
     more = ask(" ".join([f"P*{passes}", "|".join(["x:F"] * (runs + 1))])).odds.yours
     assert more >= fewer - 1e-9
+
+
+def test_evidence_says_a_job_only_where_all_of_it_is_that_jobs() -> None:
+    mixed = ask("P|win@P P|win@P P|win@P P|win@P x:F|x:win@F").evidence
+    assert [piece.job for piece in mixed if piece.kind is EvidenceKind.FAILING] == [""]
+    alone = ask("P*20 x:win@F x:win@F").evidence
+    assert [piece.job for piece in alone if piece.kind is EvidenceKind.FAILING] == ["win"]
