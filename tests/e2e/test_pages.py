@@ -159,6 +159,9 @@ async def test_dialog_asks_before_a_key_is_revoked(page, site) -> None:
     await page.get_by_role("button", name="Revoke Nightly").click()
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("The key is revoked")).to_be_visible()
+    await expect(page).to_have_url(f"{site.base}/settings/keys")
+    await page.reload()
+    await expect(page.get_by_text("The key is revoked")).to_be_hidden()
 
 
 async def test_the_times_of_a_history_stand_at_its_ends(page, site) -> None:

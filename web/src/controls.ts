@@ -80,6 +80,14 @@ function showNewest(): void {
   for (const strip of document.querySelectorAll(".strip-scroll")) strip.scrollLeft = strip.scrollWidth;
 }
 
+/** What was just done is not said again when the page is loaded anew, gone back to or sent to somebody. */
+function forgetNotice(): void {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("notice")) return;
+  address.searchParams.delete("notice");
+  history.replaceState(history.state, "", address);
+}
+
 export function installControls(): void {
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKeydown);
@@ -87,4 +95,5 @@ export function installControls(): void {
   addEventListener("hashchange", openAnchored);
   openAnchored();
   showNewest();
+  forgetNotice();
 }

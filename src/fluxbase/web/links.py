@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 _RESET_PAGE = "page"
+_SAID_ONCE = "notice"
+"""What the page before did: true of one page, and of none that it leads to."""
 
 
 def link(request: Request, **changes: object) -> str:
@@ -12,7 +14,8 @@ def link(request: Request, **changes: object) -> str:
 
     Changing anything but the page goes back to the first page.
     """
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if value and name not in changes]
+    left = {*changes, _SAID_ONCE}
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if value and name not in left]
     if _RESET_PAGE not in changes:
         pairs = [(name, value) for name, value in pairs if name != _RESET_PAGE]
     pairs += [(name, str(value)) for name, value in changes.items() if value not in (None, "")]

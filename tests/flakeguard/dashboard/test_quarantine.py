@@ -18,12 +18,13 @@ async def test_a_flake_goes_in_and_out_by_buttons(ada, seeded, resources) -> Non
     assert "It is not in quarantine" in page
     assert f'id="quarantine-{test}"' in page
     csrf = await token_on(ada, f"{base}/flakes/{test}")
-    form = {"csrf_token": csrf, "reason": "SHOP-12 <b>"}
+    form = {"csrf_token": csrf, "reason": 'SHOP-12 <b> https://tracker.example/12?a="b'}
     made = await ada.post(f"{base}/flakes/{test}/quarantine", data=form)
     assert made.headers["location"] == f"{base}/flakes/{test}?notice=quarantined"
     for path in (f"{base}/flakes/{test}", f"{base}/quarantine"):
         page = (await ada.get(path)).text
         assert "SHOP-12 &lt;b&gt;" in page, path
+        assert '<a href="https://tracker.example/12?a=' in page
         assert "by ada@example.com" in page
         assert "In quarantine" in page
     part = await ada.get(f"{base}/quarantine", headers={"HX-Request": "true", "HX-Target": "live"})
