@@ -29,15 +29,20 @@ def list_(
 
 
 @app.command()
-def create(email: Annotated[str, typer.Argument(help="The address; it counts as confirmed.")]) -> None:
-    """Make an account; the password is asked for, or read from standard input."""
+def create(
+    email: Annotated[str, typer.Argument(help="The address; it counts as confirmed.")], *, json_: AsJson = False
+) -> None:
+    """Make an account and print its id; the password is asked for, or read from standard input."""
     password = _password()
     user_id: UUID = run(
         lambda resources, settings: accounts.create_user(
             resources, email, password, shortest=settings.password_min_length
         )
     )
-    result(str(user_id))
+    if json_:
+        print_json({"id": user_id, "email": email})
+    else:
+        result(str(user_id))
 
 
 @app.command("set-password")

@@ -46,7 +46,7 @@ def pairs_of(query_string: bytes) -> list[tuple[str, str]]:
     """Names and values, decoded.
 
     Raises:
-        InvalidQueryError: 400: not UTF-8, or too many.
+        InvalidQueryError: 400: not UTF-8, a NUL, or too many.
     """
     if not query_string:
         return []
@@ -57,6 +57,8 @@ def pairs_of(query_string: bytes) -> list[tuple[str, str]]:
         if "%" not in text and "+" not in text:  # nothing to decode, as in most
             halves = [part.partition("=") for part in text.split("&") if part]
             return [(name, value) for name, _, value in halves]
+        if "%00" in text:  # PostgreSQL has no such letter; `_split_members` has a use for it
+            raise InvalidQueryError("The query string has a NUL character, which no text can hold.")
         return parse_qsl(text, keep_blank_values=True, errors="strict")
     except UnicodeError as error:
         raise InvalidQueryError("The query string is not percent-encoded UTF-8.") from error

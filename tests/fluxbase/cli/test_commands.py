@@ -87,6 +87,9 @@ async def test_accounts(run, client: httpx.AsyncClient):
 
     await run("users", "create", "eve@example.com", stdin="correct horse battery\n", code=4)
     await run("users", "create", "mallory@example.com", stdin="short\n", code=2)
+    ben = await run("users", "create", "ben@example.com", "--json", stdin="correct horse battery\n")
+    assert json.loads(ben.stdout)["email"] == "ben@example.com"
+    await run("users", "delete", json.loads(ben.stdout)["id"], "--yes")
     await run("users", "delete", "eve@example.com", code=2)
     await run("users", "delete", "eve@example.com", "--yes")
     await run("users", "delete", "eve@example.com", "--yes", code=3)
