@@ -53,8 +53,6 @@ class Settings(ServerSettings, AuthSettings, RestSettings, RealtimeSettings, Sto
                 f"production needs {', '.join(missing)}; "
                 "the embedded servers and generated secrets are for a developer's machine only"
             )
-        if self.jwt_secret is not None and len(self.jwt_secret.get_secret_value()) < 32:  # noqa: PLR2004 -- HS256's size
-            raise ValueError("the JWT secret must be at least 32 characters in production")
         return self
 
     def _complete(self) -> None:

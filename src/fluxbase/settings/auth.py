@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode
 from fluxbase.durations import Duration
 from fluxbase.settings.kit import is_web_address, names, split
 
+_SHORTEST_SECRET = 32  # HS256's size
+
 
 class SignupPolicy(StrEnum):
     """Who may make an account: anybody, those with an invite, or nobody."""
@@ -64,6 +66,14 @@ class AuthSettings(BaseSettings):
         if self.email_confirmation and self.smtp_host is None:
             raise ValueError("confirming e-mail addresses needs a server to send mail: set FLUXBASE_SMTP_HOST")
         return self
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        # Whoever tries secrets on a token of their own, at home, and finds it, makes themselves the operator.
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_SECRET:
+            raise ValueError(f"is at least {_SHORTEST_SECRET} characters: openssl rand -base64 48")
+        return value
 
     @field_validator("redirect_urls", mode="before")
     @classmethod
