@@ -1,5 +1,6 @@
 """Read an accepted upload into rows, all of it in one transaction, and owe its analysis."""
 
+import asyncio
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -110,18 +111,21 @@ async def _contents(connection: Connection, files: Sequence[Any], limits: Archiv
         members: set[bytes] = set()
         if file["encoding"] == "zip":
             content: bytes = await connection.fetchval(SQL["file_content"], file["id"])
-            members = set(_member_digests(content, file["filename"], limits))
+            # In a thread: gigabytes may be unpacked for it, and BullMQ's locks and the worker's health want their turn.
+            members = await asyncio.to_thread(_member_digests, content, file["filename"], limits)
         digests |= members or {file["sha256"]}
     return hashlib.sha256(b"".join(sorted(digests))).digest()
 
 
-def _member_digests(content: bytes, name: str, limits: ArchiveLimits) -> Iterator[bytes]:
+def _member_digests(content: bytes, name: str, limits: ArchiveLimits) -> set[bytes]:
     """The digests of an archive's members, without those that cannot be read."""
+    found: set[bytes] = set()
     with io.BytesIO(content) as stored:
         for piece in expand(stored, name, limits):
             if piece.stream is not None:
                 with suppress(ReportError):
-                    yield _digest(piece.stream)
+                    found.add(_digest(piece.stream))
+    return found
 
 
 async def _process_file(upload: _Upload, file: Any) -> _FileResult:

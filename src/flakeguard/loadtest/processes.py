@@ -35,6 +35,7 @@ def worker(load: Load, addresses: Addresses, github: StandIn, port: int, log: Pa
         "GITHUB_APP_ID": str(APP_ID),
         "GITHUB_PRIVATE_KEY": github.private_key,
         "NO_PROXY": "127.0.0.1",
+        "WORKER_SHUTDOWN_SECONDS": "2",  # who ends the load test midway ends its GitHub too: jobs wait in vain
     }
     environment.pop("NODE_ENV", None)
     told = {

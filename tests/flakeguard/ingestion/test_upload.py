@@ -2,12 +2,15 @@
 
 import asyncio
 import gzip
+import threading
 import zipfile
 from io import BytesIO
 
 import httpx
 import pytest
 
+from flakeguard.ingestion import processing
+from flakeguard.reports.archives import ArchiveLimits
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.resources import Resources
 
@@ -102,6 +105,22 @@ async def test_without_a_run_id_the_same_reports_are_the_same_run_however_they_a
     assert data(await upload(client, tenant.as_key, one))["run_id"] not in runs
     async with resources.database.transaction() as connection:
         assert await connection.fetchval("SELECT count(*) FROM flake_events") == 3
+
+
+async def test_the_worker_goes_on_while_a_large_archive_is_unpacked_to_be_told_apart(
+    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its locks on other jobs run out, and its health does not answer."""
+    digests, loop = processing._member_digests, asyncio.get_running_loop()
+
+    def unpacked_at_leisure(content: bytes, name: str, limits: ArchiveLimits) -> set[bytes]:
+        others = threading.Event()
+        loop.call_soon_threadsafe(others.set)
+        assert others.wait(3), "nothing else had its turn"
+        return digests(content, name, limits)
+
+    monkeypatch.setattr(processing, "_member_digests", unpacked_at_leisure)
+    assert data(await upload(client, tenant.as_key, zipped(report({"a": PASS}))))["state"] == "analyzed"
 
 
 async def test_retries_in_files_of_their_own_stand_in_the_order_of_their_time(
