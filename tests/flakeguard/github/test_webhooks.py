@@ -182,6 +182,17 @@ async def test_a_rerun_is_work_of_its_own_and_one_that_ran_nothing_is_none(bound
     assert await owner.fetchval("SELECT state FROM github_runs WHERE workflow_run_id = 1001") == "empty"
 
 
+async def test_a_run_that_waited_for_approval_owes_its_results_once_it_has_run(bound, deliver, owner) -> None:
+    """Runs of forks may wait for a maintainer: GitHub calls them completed, and completes them again when they ran."""
+    await deliver("workflow_run", run_event(conclusion="action_required"))
+    assert await owed(owner) == []
+    await deliver("workflow_run", run_event("in_progress", status="in_progress", conclusion=None))
+    await deliver("workflow_run", run_event(conclusion="failure"))
+    await deliver("workflow_run", run_event(conclusion="action_required"))  # late
+    assert [job["job_id"][-6:] for job in await owed(owner)] == ["1000-1"]
+    assert tuple(await owner.fetchrow("SELECT state, conclusion FROM github_runs")) == ("owed", "failure")
+
+
 async def test_a_redelivery_of_what_succeeded_changes_nothing(bound, deliver, owner, resources) -> None:
     await deliver("workflow_run", run_event(), guid="g-1")
     (job,) = await owed(owner)

@@ -16,7 +16,7 @@ from flakeguard.github.facts import Run, WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
 from flakeguard.github.polling.pace import DEAD_RESTS, created_since, due_before, next_cursor, wait_after
 from flakeguard.github.webhooks import owing, repository
-from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
+from flakeguard.github.webhooks.priorities import priority_of, ran_nothing, waits_for_approval
 from flakeguard.worker.dead_letters import retry
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.jobs import POLL_REPOSITORY, PollRepositoryJobData
@@ -136,7 +136,7 @@ async def _hear_of(connection: Connection, known: KnownRepository, run: Workflow
 
 async def _hear_of_attempt(connection: Connection, known: KnownRepository, told: Run, cause: str) -> bool:
     state = await repository.note_run(connection, known.id, told)  # locks the row: a webhook waits, or was first
-    if not told.completed or state is not None:
+    if not told.completed or waits_for_approval(told) or state is not None:
         return False
     if ran_nothing(told):
         await repository.set_run_state(connection, known.id, told, "empty")

@@ -7,7 +7,8 @@ from flakeguard.github.facts import Run
 type Priority = Literal["low", "normal", "high", "critical"]
 
 _FAILED = ("failure", "timed_out", "startup_failure")
-_RAN_NOTHING = ("skipped", "action_required", "stale")
+_RAN_NOTHING = ("skipped", "stale")
+_WAITS = "action_required"
 
 
 def priority_of(run: Run, default_branch: str | None) -> Priority:
@@ -21,3 +22,8 @@ def priority_of(run: Run, default_branch: str | None) -> Priority:
 def ran_nothing(run: Run) -> bool:
     """Whether a completed run cannot have left results."""
     return run.conclusion in _RAN_NOTHING
+
+
+def waits_for_approval(run: Run) -> bool:
+    """Whether a run that GitHub calls completed has not begun: it is a fork's, and completed anew when it has run."""
+    return run.conclusion == _WAITS

@@ -56,7 +56,8 @@ ON CONFLICT (repository_id, workflow_run_id, run_attempt) DO UPDATE SET
     html_url = coalesce(excluded.html_url, old.html_url),
     -- Events come in any order: what is completed stays so.
     status = CASE WHEN old.status = 'completed' THEN old.status ELSE excluded.status END,
-    conclusion = coalesce(excluded.conclusion, old.conclusion),
+    -- A run that waits for approval has that for its conclusion, and another when it has run.
+    conclusion = coalesce(nullif(excluded.conclusion, 'action_required'), old.conclusion, excluded.conclusion),
     run_started_at = coalesce(excluded.run_started_at, old.run_started_at),
     updated_at = now()
 RETURNING state

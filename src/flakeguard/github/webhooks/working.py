@@ -12,7 +12,7 @@ from flakeguard.github.webhooks.notices import (
     PullTold,
     RunTold,
 )
-from flakeguard.github.webhooks.priorities import priority_of, ran_nothing
+from flakeguard.github.webhooks.priorities import priority_of, ran_nothing, waits_for_approval
 from flakeguard.github.webhooks.repository import Outcome
 from flakeguard.settings import FlakeGuardSettings
 from fluxbase.db import Connection
@@ -87,7 +87,7 @@ async def work(job: Work, notice: Told) -> Outcome:
 async def _run(job: Work, notice: RunTold) -> Outcome:
     run = notice.run
     state = await repository.note_run(job.connection, job.repository.id, run)
-    if not run.completed:
+    if not run.completed or waits_for_approval(run):
         return DONE
     if state in ("stored", "empty") and not job.occasion.again:
         return DONE

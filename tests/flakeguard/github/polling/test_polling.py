@@ -84,6 +84,15 @@ async def test_each_completed_run_is_owed_once(
     assert sorted(await rows(resources, "SELECT workflow_run_id FROM github_runs WHERE state = 'empty'")) == [(3,)]
 
 
+async def test_a_run_that_waited_for_approval_is_owed_once_it_has_run(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    fake.add_run(shop, 1, conclusion="action_required")
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 0}
+    fake.add_run(shop, 1, conclusion="success")
+    assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
+
+
 async def test_a_rerun_behind_a_page_that_is_still_the_same_is_seen(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
