@@ -21,7 +21,7 @@ from flakeguard.github.artifacts.choosing import ArtifactRules, choose
 from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
-from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, TooLargeError
+from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, HalfArtifactError, TooLargeError
 from flakeguard.github.facts import Artifact, Job, Run, WorkflowRun
 from flakeguard.github.webhooks.repository import note_run
 from flakeguard.ingestion.accepting import accept_for
@@ -197,15 +197,17 @@ async def _fetch_each(fetch: _Fetch, chosen: Sequence[Artifact], told: _Told) ->
     """One that does not arrive keeps no other back; two in a row are GitHub's trouble, and no artifact's.
 
     Raises:
-        GitHubAwayError: Some did not arrive. The others were accepted.
+        GitHubAwayError, HalfArtifactError: Some did not arrive. The others were accepted.
     """
     jobs, by_name = await _jobs(fetch)
-    first: GitHubAwayError | None = None
+    first: GitHubAwayError | HalfArtifactError | None = None
     just_failed = False
     for artifact in chosen:
         try:
             await _fetch_one(fetch, artifact, jobs, by_name, told)
             just_failed = False
+        except HalfArtifactError as error:  # its storage answered, so it says nothing of the next one's
+            first = first or error
         except GitHubAwayError as error:
             if just_failed:
                 raise

@@ -187,6 +187,18 @@ async def test_what_does_not_arrive_keeps_no_other_back(
     assert await rows(resources, "SELECT state FROM github_runs") == [("stored",)]
 
 
+async def test_a_zip_that_stays_half_keeps_no_other_back(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    """The storage does not say how much there is, so that it may be the network's fault: it is asked for again."""
+    fake.add_artifact(shop, 1000, "junit-a", JUNIT[: len(JUNIT) // 2])
+    fake.add_artifact(shop, 1000, "junit-b", JUNIT)
+    fake.faults.on(faults.STORED, faults.unmeasured(), times=1)
+    with pytest.raises(HalfArtifactError, match="junit-a"):
+        await fetch(resources, github)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]
+
+
 async def test_two_in_a_row_that_do_not_arrive_are_githubs_trouble(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
 ) -> None:
