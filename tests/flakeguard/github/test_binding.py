@@ -270,6 +270,14 @@ async def test_what_is_bound_is_not_taken_by_another_organisation(client, owner,
     assert await bound_to(owner) == tenant.project.organization_id
 
 
+async def test_of_two_organisations_that_bind_at_once_one_is_told_so(client, owner, tenant, stranger, person):
+    states = [await leave(client, one) for one in (tenant, stranger)]
+    answers = await asyncio.gather(
+        *(come_back(client, one, state["state"]) for one, state in zip((tenant, stranger), states, strict=True))
+    )
+    assert sorted(answer.status_code for answer in answers) == [303, 409]
+
+
 async def test_what_was_removed_at_github_is_not_bound(client, owner, tenant, deliver, person):
     await deliver("installation", installation_event("created", INSTALLATION, repository()))
     await deliver("installation", installation_event("deleted"))

@@ -1,5 +1,7 @@
 """Whose repositories are: each tenant sees their own, and what moves, goes and comes back has one holder."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -142,6 +144,28 @@ async def test_renamed_removed_added_deleted_and_suspended(owner, bound, deliver
     gone = {"action": "deleted", "installation": {"id": INSTALLATION}, "repository": renamed}
     await deliver("repository", gone)
     assert await owner.fetchval("SELECT removed_at FROM github_repositories") is not None
+
+
+async def test_many_events_that_are_first_to_tell_of_a_new_name_do_not_collide(owner, bound, deliver):
+    """Each of them holds the installation while it is applied."""
+    told = {"id": INSTALLATION, "account": account("acme-inc")}
+    added = [
+        {"action": "added", "installation": told, "repositories_added": [
+            {"id": number, "full_name": f"acme-inc/{number}", "private": True}
+        ]}
+        for number in range(1, 9)
+    ]  # fmt: skip
+    await asyncio.gather(*(deliver("ping", {"zen": "Now there are connections for all of them."}) for _ in added))
+    answers = await asyncio.gather(*(deliver("installation_repositories", event) for event in added))
+    assert [answer.json().get("state") for answer in answers] == ["done"] * 8
+    assert await owner.fetchval("SELECT account_login FROM github_installations") == "acme-inc"
+
+
+async def test_changes_of_an_installation_at_once_do_not_collide(owner, bound, deliver):
+    answers = await asyncio.gather(
+        *(deliver("installation", installation_event(action)) for action in ("suspend", "unsuspend") * 4)
+    )
+    assert [answer.json().get("state") for answer in answers] == ["done"] * 8
 
 
 async def test_a_deleted_organisation_leaves_its_installation_to_nobody(

@@ -83,8 +83,7 @@ class Binding:
     async def _bind(
         self, connection: Connection, user: User, organization: Organization, installation_id: int, account: Account
     ) -> None:
-        await repository.hold_installation(connection, installation_id, account, api_url=self._api_url)
-        found = await repository.lock_installation(connection, installation_id)
+        found = await repository.hold_alone(connection, installation_id, account, api_url=self._api_url)
         if found is None or found.deleted_at is not None:
             raise InstallationGoneError
         if found.account_id != account.id:

@@ -1,17 +1,19 @@
--- name: add_installation
-INSERT INTO github_installations (id, api_url, account_id, account_login, account_type) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (id) DO NOTHING
+-- name: know_installation
+-- This locks the row for a change, also where nothing of it is new: not for who holds it with others.
+INSERT INTO github_installations AS old (id, api_url, account_id, account_login, account_type) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET account_login = excluded.account_login, updated_at = now()
+WHERE old.account_id = excluded.account_id AND old.account_login <> excluded.account_login
 
 -- name: hold_installation
 SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at
-FROM github_installations WHERE id = $1 FOR SHARE
+FROM github_installations
+-- Not where its account has a new login: who changes the row must not hold it with others, who may want the same.
+WHERE id = $1 AND ($2::bigint IS NULL OR account_id <> $2 OR account_login = $3)
+FOR SHARE
 
 -- name: find_installation
 SELECT id, account_id, account_login, account_type, organization_id, suspended_at, deleted_at
 FROM github_installations WHERE id = $1
-
--- name: rename_account
-UPDATE github_installations SET account_login = $2, updated_at = now() WHERE id = $1
 
 -- name: set_deleted
 UPDATE github_installations SET deleted_at = $2, updated_at = now() WHERE id = $1

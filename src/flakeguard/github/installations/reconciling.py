@@ -90,7 +90,7 @@ async def _agree(
     connection: Connection, told: AppInstallation, api_url: str, asked_at: datetime, done: Reconciled
 ) -> None:
     done.new += await repository.lock_installation(connection, told.id) is None
-    found = await repository.hold_installation(connection, told.id, told.account, api_url=api_url)
+    found = await repository.hold_alone(connection, told.id, told.account, api_url=api_url)
     assert found is not None  # noqa: S101 -- an account is told
     if found.deleted_at is not None and found.deleted_at < asked_at - _CLOCKS_DIFFER:
         await repository.set_deleted(connection, told.id, None)

@@ -66,17 +66,22 @@ async def hold_installation(
     Whoever binds it waits until this transaction ends, and this one waits for a binding under way: what is kept as
     unbound is either seen by the binding, or was never unbound.
     """
-    row = await connection.fetchrow(SQL["hold_installation"], installation_id)
+    told = (None, None) if account is None else (account.id, account.login)
+    row = await connection.fetchrow(SQL["hold_installation"], installation_id, *told)
     if row is None and account is not None:
+        return await hold_alone(connection, installation_id, account, api_url=api_url)
+    return Installation(**row) if row else None
+
+
+async def hold_alone(
+    connection: Connection, installation_id: int, account: Account | None, *, api_url: str
+) -> Installation | None:
+    """The same, for who changes it: two that held it together would wait for each other's end."""
+    if account is not None:
         await connection.execute(
-            SQL["add_installation"], installation_id, api_url, account.id, account.login, account.type
+            SQL["know_installation"], installation_id, api_url, account.id, account.login, account.type
         )
-        row = await connection.fetchrow(SQL["hold_installation"], installation_id)
-    if row is None:
-        return None
-    if account is not None and account.id == row["account_id"] and account.login != row["account_login"]:
-        await connection.execute(SQL["rename_account"], installation_id, account.login)
-    return Installation(**row)
+    return await lock_installation(connection, installation_id)
 
 
 async def find_installation(connection: Connection, installation_id: int) -> Installation | None:

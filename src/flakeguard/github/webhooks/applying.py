@@ -25,9 +25,9 @@ async def apply(connection: Connection, told: Delivery, app: App, occasion: Occa
     """Do what a delivery asks for; what became of it."""
     if told.installation_id is None:
         return _of_no_installation(told)
-    installation = await installations.hold_installation(
-        connection, told.installation_id, told.account, api_url=app.api_url
-    )
+    changes_it = isinstance(told.notice, InstallationChanged)
+    hold = installations.hold_alone if changes_it else installations.hold_installation
+    installation = await hold(connection, told.installation_id, told.account, api_url=app.api_url)
     if installation is None:
         return ignored("it names an installation that nothing is known of, and no account")
     if occasion.late and isinstance(told.notice, InstallationChanged | RepositoriesChanged | RepositoryGone):
