@@ -39,6 +39,18 @@ class GitHubRefusedError(InvalidRequestError):
         self.status = status
 
 
+class LockedError(GitHubRefusedError):
+    """The conversation is locked: nobody without write access of their own comments there."""
+
+    code = "github_locked"
+
+
+class NoSuchCommitError(GitHubRefusedError):
+    """The repository has no such commit: it was never pushed, or nothing names it any more."""
+
+    code = "github_no_such_commit"
+
+
 class GoneError(NotFoundError):
     """What was asked for is not there: expired, deleted, or never ours to see."""
 

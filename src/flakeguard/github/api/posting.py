@@ -5,11 +5,10 @@ from typing import Any
 
 from flakeguard.github.api.calling import Body, json_of
 from flakeguard.github.api.installation import Installation
-from flakeguard.github.errors import GitHubRefusedError, GoneError
+from flakeguard.github.errors import GoneError, NoSuchCommitError
 from flakeguard.github.publishing.model import Annotation
 
 _REPO = "/repos/{owner}/{repo}"
-_NO_SUCH_COMMIT = 422
 
 
 class RepositoryPoster:
@@ -79,9 +78,7 @@ class RepositoryPoster:
                 async for told in self._installation.listed(endpoint, None, self._at(sha=sha))
                 if told["state"] == "open" and told["head"]["sha"] == sha
             ]
-        except GitHubRefusedError as error:
-            if error.status != _NO_SUCH_COMMIT:
-                raise
+        except NoSuchCommitError:
             return []  # it was pushed over, or is a fork's
 
     def _at(self, **more: object) -> Mapping[str, object]:

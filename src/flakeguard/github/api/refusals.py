@@ -2,7 +2,14 @@
 
 from collections.abc import Mapping
 
-from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, RateLimitedError
+from flakeguard.github.errors import (
+    GitHubAwayError,
+    GitHubRefusedError,
+    GoneError,
+    LockedError,
+    NoSuchCommitError,
+    RateLimitedError,
+)
 
 _WITHOUT_A_WORD_SECONDS = 60.0  # GitHub's advice where a secondary limit names no time
 _LONGEST_SECONDS = 3600.0  # limits are renewed every hour: more than that is a clock that is wrong
@@ -30,6 +37,10 @@ def refusal(status: int, headers: Mapping[str, str], message: str, endpoint: str
         return GoneError(f"{said}; it is gone, or the App may not see it")
     if status >= 500 or status == 408:  # noqa: PLR2004 -- HTTP's
         return GitHubAwayError(said, seconds=_number(headers.get("retry-after")))
+    if status == 403 and "is locked" in message.lower():  # noqa: PLR2004 -- HTTP's
+        return LockedError(said, status=status)
+    if status == 422 and "no commit found" in message.lower():  # noqa: PLR2004 -- HTTP's
+        return NoSuchCommitError(said, status=status)
     return GitHubRefusedError(f"{said}; {_TO_DO.get(status, 'GITHUB_API_URL may not be the API')}", status=status)
 
 

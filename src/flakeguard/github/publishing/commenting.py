@@ -5,11 +5,16 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
+import structlog
+
+from flakeguard.github.errors import LockedError
 from flakeguard.github.publishing.model import Commit
 from flakeguard.github.publishing.poster import Poster
 from flakeguard.github.publishing.rendering import MARKER, render_comment
 from flakeguard.github.publishing.repository import SQL, Target
 from fluxbase.db import Connection
+
+logger = structlog.get_logger(__name__)
 
 _DIGEST_BYTES = 16
 
@@ -35,7 +40,8 @@ async def post_comments(
 ) -> int:
     """Bring the comments of the commit's pull requests up to date; how many requests changed one.
 
-    A pull request that has moved on to another commit is left alone: what is late must not hide what is newer.
+    A pull request that has moved on to another commit is left alone: what is late must not hide what is newer. So is
+    one whose conversation is locked.
     `named` are the pull requests that the runs name.
     """
     if comments is Comments.NEVER:
@@ -45,7 +51,12 @@ async def post_comments(
     for pr_number in sorted(await _pulls(connection, poster, target, named, silent=silent)):
         await connection.execute(SQL["lock"], f"flakeguard comment {target.repository_id}:{pr_number}")
         if not await connection.fetchval(SQL["pull_moved_on"], target.repository_id, pr_number, target.sha):
-            sent += await _post(connection, poster, target, commit, pr_number, silent=silent, afresh=afresh, now=now)
+            try:
+                sent += await _post(
+                    connection, poster, target, commit, pr_number, silent=silent, afresh=afresh, now=now
+                )
+            except LockedError:
+                logger.info("pull request is locked", repository=target.full_name, pr_number=pr_number)
     return sent
 
 

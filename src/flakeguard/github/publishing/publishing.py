@@ -9,13 +9,14 @@ import structlog
 
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.turns import turn
+from flakeguard.github.errors import NoSuchCommitError
 from flakeguard.github.publishing.checking import post_check_run
 from flakeguard.github.publishing.commenting import Comments, post_comments
 from flakeguard.github.publishing.poster import Poster
 from flakeguard.github.publishing.rendering import render_check_run
 from flakeguard.github.publishing.repository import SQL, Target, find_target, gather
 from flakeguard.worker.outbox import settle
-from fluxbase.db import Database
+from fluxbase.db import Connection, Database
 
 logger = structlog.get_logger(__name__)
 
@@ -70,20 +71,37 @@ async def publish(
         target = await find_target(connection, repository_id, sha)
         said = Published()
         if target is not None:
-            gathered = await gather(connection, target, public_url=manner.public_url, config=config, now=now())
-            commit = gathered.commit
-            if commit.runs:
-                poster = poster_for(target)
-                check_run = render_check_run(commit, handled=manner.handled)
-                sent = await post_check_run(connection, poster, target, check_run, afresh=afresh, now=now())
-                comments = await post_comments(
-                    connection, poster, target, commit, gathered.pr_numbers,
-                    comments=manner.comments, afresh=afresh, now=now(),
-                )  # fmt: skip
-                said = Published(str(check_run.conclusion), sent, comments)
+            try:
+                said = await _say(connection, poster_for, target, afresh=afresh, manner=manner, config=config, now=now)
+            except NoSuchCommitError:  # uploads tell of commits that were never pushed: another CI merges by itself
+                logger.info("commit is not at GitHub", repository=target.full_name, sha=sha)
         await settle(connection, job_id)
     logger.info(
         "commit published", repository_id=repository_id, sha=sha, conclusion=said.conclusion,
         check_run_sent=said.check_run_sent, comments_sent=said.comments_sent,
     )  # fmt: skip
     return said
+
+
+async def _say(
+    connection: Connection,
+    poster_for: Callable[[Target], Poster],
+    target: Target,
+    *,
+    afresh: bool,
+    manner: Manner,
+    config: AnalysisConfig,
+    now: Callable[[], datetime],
+) -> Published:
+    gathered = await gather(connection, target, public_url=manner.public_url, config=config, now=now())
+    commit = gathered.commit
+    if not commit.runs:
+        return Published()
+    poster = poster_for(target)
+    check_run = render_check_run(commit, handled=manner.handled)
+    sent = await post_check_run(connection, poster, target, check_run, afresh=afresh, now=now())
+    comments = await post_comments(
+        connection, poster, target, commit, gathered.pr_numbers,
+        comments=manner.comments, afresh=afresh, now=now(),
+    )  # fmt: skip
+    return Published(str(check_run.conclusion), sent, comments)

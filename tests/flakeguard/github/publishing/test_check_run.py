@@ -51,6 +51,14 @@ async def test_more_jobs_update_the_same_check_run_and_comment(place: Place) -> 
     assert place.asked(MAKE_CHECK_RUN) == place.asked(MAKE_COMMENT) == 1
 
 
+async def test_of_a_commit_that_was_never_pushed_nothing_is_said(place: Place) -> None:
+    """Another CI merges by itself and uploads results of what GitHub never saw: nobody is to be told there."""
+    await place.results({"a": FAIL})
+    place.github.fail("/check-runs$", status=422, body={"message": f"No commit found for SHA: {SHA}"})
+    assert await place.publish() == Published()
+    assert await place.owner.fetchval("SELECT count(*) FROM outbox WHERE job_id = 'analyze-run-1'") == 0
+
+
 async def test_nothing_unchanged_is_sent(place: Place) -> None:
     await place.pull(12)
     await place.results({"a": FAIL})

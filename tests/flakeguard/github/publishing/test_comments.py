@@ -1,10 +1,13 @@
 """The one comment of each pull request: when it is made, and that it is of the newest commit."""
 
+import pytest
+
+from flakeguard.github.errors import GitHubRefusedError
 from flakeguard.github.publishing.commenting import Comments
 
 from ...uploads import FAIL, PASS
 from ..conftest import SHA
-from .conftest import Place
+from .conftest import MAKE_COMMENT, Place
 
 OTHER = "b" * 40
 
@@ -61,3 +64,24 @@ async def test_what_is_late_does_not_hide_what_is_newer(place: Place) -> None:
     await place.results({"a": FAIL, "b": FAIL}, github_run_id="78")
     await place.publish(SHA)
     assert place.comment == newer
+
+
+async def test_a_locked_conversation_is_left_alone_until_it_is_open_again(place: Place) -> None:
+    """Nobody has to do anything about it: it is no failure of the job, and the check run says all of it."""
+    await place.pull(12)
+    await place.results({"a": FAIL})
+    locked = {"message": "Unable to create comment because issue is locked."}
+    place.github.fail(MAKE_COMMENT, status=403, body=locked)
+    said = await place.publish()
+    assert (said.check_run_sent, said.comments_sent, place.comments) == (True, 0, [])
+    assert await place.owner.fetchval("SELECT count(*) FROM github_check_runs") == 1
+    assert (await place.publish()).comments_sent == 1
+    assert "<code>a</code>" in place.comment
+
+
+async def test_who_may_not_comment_is_told(place: Place) -> None:
+    await place.pull(12)
+    await place.results({"a": FAIL})
+    place.github.fail(MAKE_COMMENT, status=403, body={"message": "Resource not accessible by integration"})
+    with pytest.raises(GitHubRefusedError, match="permission"):
+        await place.publish()
