@@ -24,9 +24,7 @@ class Client:
 
     def __init__(self, record: Record, url: str) -> None:
         self._record = record
-        # Less than the server's five seconds: it must not close what we are about to use.
-        limits = httpx.Limits(keepalive_expiry=2)
-        self._http = httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False)
 
     async def ask(
         self, kind: str, method: str, path: str, token: str | None = None, **request

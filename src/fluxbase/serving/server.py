@@ -16,6 +16,10 @@ from fluxbase.realtime.transport import WEBSOCKET_OPTIONS
 from fluxbase.repeating import beside
 
 _GRACE_SECONDS = 5
+_IDLE_SECONDS = 75
+"""How long a connection on which nothing is asked stays open: longer than proxies and clients (60 s of nginx and load
+balancers, 5 s of httpx) keep theirs. Who closes first must be who asks: else a request meets a connection that is just
+being closed, and its sender cannot know whether it was taken."""
 _LOOK_FOR_PARENT_SECONDS = 1.0
 SUPERVISED = "FLUXBASE_SUPERVISED"
 
@@ -68,7 +72,7 @@ def server_config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     """
     return uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS, **WEBSOCKET_OPTIONS,
+        timeout_keep_alive=_IDLE_SECONDS, timeout_graceful_shutdown=_GRACE_SECONDS, **WEBSOCKET_OPTIONS,
     )  # fmt: skip
 
 

@@ -38,3 +38,8 @@ async def test_a_server_that_stopped_by_itself_leaves_sigterm_as_it_was() -> Non
         server.should_exit = True
         await serving
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_idle_connection_is_closed_by_who_asks_and_not_by_the_server() -> None:
+    """Nginx, load balancers and most clients keep one for 60 seconds at most: nobody asks on what is being closed."""
+    assert server_config(Starlette(), "127.0.0.1", 0).timeout_keep_alive > 60
