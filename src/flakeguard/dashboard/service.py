@@ -8,7 +8,7 @@ from flakeguard.analysis.explanation import explain_run
 from flakeguard.analysis.model import Verdict
 from flakeguard.dashboard import history, repository
 from flakeguard.dashboard.answers import job_title, present, stored_proofs
-from flakeguard.dashboard.listing import TREND_DAYS, TestFilter
+from flakeguard.dashboard.listing import EXPORT_LIMIT, TREND_DAYS, TestFilter
 from flakeguard.dashboard.paging import find_page
 from flakeguard.quarantine.decisions import FLAKES
 from flakeguard.quarantine.policy import DEFAULT_POLICY
@@ -45,6 +45,7 @@ async def overview(connection: Connection, project_id: int, wanted: TestFilter, 
     return {
         "tests": tests,
         "page": page,
+        "export_limit": EXPORT_LIMIT,
         "counts": {str(verdict): counts.get(verdict, 0) for verdict in Verdict},
         "trend": history.trend_points(days, now.date(), length),
         "trend_days": days,

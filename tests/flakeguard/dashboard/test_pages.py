@@ -55,6 +55,16 @@ async def test_htmx_gets_the_part_that_the_page_is_made_of(ada, seeded) -> None:
     assert "weight_<wbr>limits" in part
 
 
+async def test_an_export_that_is_not_whole_says_so(ada, seeded, monkeypatch) -> None:
+    base = f"/projects/{seeded.project_id}"
+    assert "The first" not in (await ada.get(f"{base}?verdict=any")).text
+    monkeypatch.setattr("flakeguard.dashboard.routes.tests.EXPORT_LIMIT", 3)
+    monkeypatch.setattr("flakeguard.dashboard.service.EXPORT_LIMIT", 3)
+    told = (await ada.get(f"{base}/tests.json?verdict=any")).json()
+    assert (len(told["tests"]), told["total"]) == (3, 41)
+    assert "The first 3 of 41" in (await ada.get(f"{base}?verdict=any")).text
+
+
 async def test_export_has_what_the_table_has(ada, seeded) -> None:
     base = f"/projects/{seeded.project_id}"
     shown = (await ada.get(f"{base}/tests.json?verdict=broken")).json()["tests"]

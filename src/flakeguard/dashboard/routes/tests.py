@@ -29,28 +29,27 @@ async def project_page(request: Request, user: CurrentUser, project_id: int) -> 
     return render(request, "project.html", shell=shell, wanted=wanted, notice=notice_of(request), **overview)
 
 
-async def _export_rows(request: Request, user: CurrentUser, project_id: int) -> list[Any]:
+async def _export_rows(request: Request, user: CurrentUser, project_id: int) -> tuple[list[Any], int]:
     wanted = TestFilter.read(request.query_params)
     async with reading(request, user) as connection:
         await project_shell(request, connection, user, project_id, "tests")
         now = request.app.state.resources.now()
-        rows, _ = await find_tests(connection, project_id, wanted, now, limit=EXPORT_LIMIT, offset=0)
-    return rows
+        return await find_tests(connection, project_id, wanted, now, limit=EXPORT_LIMIT, offset=0)
 
 
 @router.get("/tests.csv")
 async def export_csv(request: Request, user: CurrentUser, project_id: int) -> Response:
     """The table as shown, all of its pages."""
-    text = as_csv(await _export_rows(request, user, project_id))
+    rows, _ = await _export_rows(request, user, project_id)
     headers = {"Content-Disposition": f'attachment; filename="tests-{project_id}.csv"', "Cache-Control": "no-store"}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(as_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/tests.json")
 async def export_json(request: Request, user: CurrentUser, project_id: int) -> Response:
-    """The table as shown, all of its pages, for machines."""
-    rows = as_json(await _export_rows(request, user, project_id))
-    return JSONResponse({"tests": rows}, headers={"Cache-Control": "no-store"})
+    """The table as shown, all of its pages, for machines; `total` counts those beyond the limit too."""
+    rows, total = await _export_rows(request, user, project_id)
+    return JSONResponse({"tests": as_json(rows), "total": total}, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/flakes/{test_case_id:int}")
