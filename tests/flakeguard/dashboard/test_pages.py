@@ -135,6 +135,21 @@ async def test_names_that_are_taken_are_told_beside_the_form(ada, project) -> No
     assert 'value="shop"' in answer.text
 
 
+async def test_what_a_form_does_not_take_stays_to_be_mended(ada, project) -> None:
+    for path, fields in {
+        f"/projects/{project.id}/settings": {"name": "A new name", "slug": "No Slug", "default_branch": "trunk"},
+        "/orgs/ada-inc/settings": {"name": "A new name", "slug": "No Slug"},
+    }.items():
+        answer = await ada.post(path, data=fields | {"csrf_token": await token_on(ada, path)})
+        assert answer.status_code == 400
+        for typed in fields.values():
+            assert f'value="{typed}"' in answer.text, path
+    csrf = await token_on(ada, "/account")
+    kept = await ada.post("/orgs/ada-inc/delete", data={"confirm": "another", "csrf_token": csrf})
+    assert kept.status_code == 400
+    assert 'value="ada-inc"' in kept.text
+
+
 async def test_project_is_renamed_and_deleted_by_its_name(ada, project) -> None:
     path = f"/projects/{project.id}/settings"
     csrf = await token_on(ada, path)

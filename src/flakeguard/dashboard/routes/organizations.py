@@ -1,6 +1,6 @@
 """Organizations: the wizard's second step, projects, audit log, settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -92,8 +92,23 @@ async def audit_page(request: Request, user: CurrentUser, slug: str) -> Response
 @router.get("/{slug}/settings")
 async def organization_settings_page(request: Request, user: CurrentUser, slug: str) -> Response:
     """Name and deletion."""
+    return await _settings_page(request, user, slug)
+
+
+async def _settings_page(
+    request: Request,
+    user: User,
+    slug: str,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    """The page; `typed` is what was not taken, to be mended and not typed again."""
     shell = await shell_of(request, user, slug, "settings")
-    return render(request, "organization_settings.html", shell=shell, notice=notice_of(request), error=None)
+    values = {"name": shell.organization.name, "slug": shell.organization.slug} if shell.organization else {}
+    context: Context = {"shell": shell, "notice": notice_of(request), "error": error, "values": typed or values}
+    return render(request, "organization_settings.html", status=status, **context)
 
 
 @router.post("/{slug}/settings")
@@ -108,14 +123,16 @@ async def rename_organization(
     try:
         await organizations.rename(request.app.state.resources.database, user, slug, name=name, slug=new_slug)
     except FORM_ERRORS as error:
-        shell = await shell_of(request, user, slug, "settings")
-        context: Context = {"shell": shell, "notice": None, "error": str(error)}
-        return render(request, "organization_settings.html", status=status_of(error), **context)
+        typed = {"name": name, "slug": new_slug}
+        return await _settings_page(request, user, slug, status=status_of(error), error=str(error), typed=typed)
     return redirect(request, f"/orgs/{new_slug}/settings?notice=saved")
 
 
 @router.post("/{slug}/delete")
 async def delete_organization(request: Request, user: CurrentUser, slug: str, confirm: Text) -> Response:
     """Delete the organization with everything in it."""
-    await organizations.delete(request.app.state.resources.database, user, slug, confirm=confirm)
+    try:
+        await organizations.delete(request.app.state.resources.database, user, slug, confirm=confirm)
+    except FORM_ERRORS as error:
+        return await _settings_page(request, user, slug, status=status_of(error), error=str(error))
     return redirect(request, "/?notice=organization-deleted")

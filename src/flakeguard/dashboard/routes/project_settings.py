@@ -1,5 +1,6 @@
 """A project's settings: API keys, name, deletion."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -35,11 +36,21 @@ async def _keys_page(
 
 
 async def _general_page(
-    request: Request, user: User, project_id: int, *, status: int = 200, error: str | None = None
+    request: Request,
+    user: User,
+    project_id: int,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
+    """The page; `typed` is what was not taken, to be mended and not typed again."""
     async with reading(request, user) as connection:
         shell = await project_shell(request, connection, user, project_id, "settings")
-    return render(request, "project_settings.html", status=status, shell=shell, notice=notice_of(request), error=error)
+    kept = shell.project
+    values = {"name": kept.name, "slug": kept.slug, "default_branch": kept.default_branch} if kept else {}
+    context: Context = {"shell": shell, "notice": notice_of(request), "error": error, "values": typed or values}
+    return render(request, "project_settings.html", status=status, **context)
 
 
 @router.get("")
@@ -58,7 +69,8 @@ async def update_project(
             request.app.state.resources.database, user, project_id, name=name, slug=slug, default_branch=default_branch
         )
     except FORM_ERRORS as error:
-        return await _general_page(request, user, project_id, status=status_of(error), error=str(error))
+        typed = {"name": name, "slug": slug, "default_branch": default_branch}
+        return await _general_page(request, user, project_id, status=status_of(error), error=str(error), typed=typed)
     return redirect(request, f"/projects/{project_id}/settings?notice=saved")
 
 
