@@ -9,6 +9,8 @@ from tests.github.npm import NoPackageError
 from tests.github.webhooks import completed, examples
 
 from flakeguard.github.publishing.processing import AnalyzeRunData
+from flakeguard.github.webhooks import applying
+from flakeguard.github.webhooks import repository as stored
 from flakeguard.github.webhooks.receiving import take_again
 from flakeguard.github.webhooks.working import App
 from flakeguard.worker.outbox import settle
@@ -312,14 +314,16 @@ async def test_a_rerequested_check_of_uploads_alone_is_answered(bound, deliver, 
     assert (wanted.head_sha, wanted.force_recompute) == (SHA, True)
 
 
-async def test_nothing_is_kept_while_postgresql_is_away(app, deliver, monkeypatch) -> None:
-    from flakeguard.github.webhooks import repository as stored
-
+@pytest.mark.parametrize(
+    "step", [(stored, "store"), (applying, "apply")], ids=["before it is kept", "when it is applied"]
+)
+async def test_nothing_is_kept_while_postgresql_is_away(deliver, owner, monkeypatch, step) -> None:
     async def away(*_args, **_named):
         raise ConnectionResetError
 
-    monkeypatch.setattr(stored, "store", away)
+    monkeypatch.setattr(*step, away)
     assert (await deliver("ping", {})).status_code == 503
+    assert await deliveries(owner) == []
 
 
 async def test_old_deliveries_go_unless_they_owe_work(bound, deliver, owner, resources) -> None:

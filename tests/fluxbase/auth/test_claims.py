@@ -1,11 +1,13 @@
 """The database is told the same of a session, whatever it came by: cookie, access token or signed address."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import jwt
 import pytest
 
+from fluxbase.auth.callers import caller_of_token
 from fluxbase.auth.model import Proof, User, claims_of
 
 from ..serving import PASSWORD, bearer, client_for
@@ -60,3 +62,12 @@ def test_claims_are_a_function_of_the_user_alone():
     claims = claims_of(user)
     assert (claims.role, claims.sub, claims.session_id) == ("authenticated", str(user.id), session)
     assert (claims.extra["aal"], claims.extra["amr"]) == ("aal1", ["otp"])
+
+
+def test_another_spelling_of_who_it_is_is_told_as_the_usual_one():
+    user, session, now = UUID(int=0xABC), UUID(int=0xDEF), datetime.now(UTC)
+    told = {"iss": "fluxbase", "aud": "authenticated", "role": "authenticated", "session_id": str(session)}
+    for spelling in (str(user), str(user).upper(), f"{{{user}}}", user.hex):
+        token = jwt.encode({**told, "sub": spelling, "iat": now, "exp": now + timedelta(hours=1)}, "s" * 32, "HS256")
+        caller = caller_of_token("s" * 32, token)
+        assert (caller.user_id, json.loads(caller.claims.as_json())["sub"]) == (user, str(user)), spelling

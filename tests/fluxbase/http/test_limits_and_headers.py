@@ -11,6 +11,8 @@ from fluxbase.monitoring import configure_logging
 
 from ..serving import client_for, make_app
 
+OWN = {"Cache-Control": "max-age=60", "Content-Security-Policy": "sandbox", "X-Frame-Options": "SAMEORIGIN"}
+
 
 @pytest.fixture
 def app(settings):
@@ -28,6 +30,7 @@ def app(settings):
         app.add_api_route(path, size, methods=["POST"])
     app.add_api_route("/api/v1/orgs", typed, methods=["POST"])
     app.add_api_route("/page", lambda: HTMLResponse("<p>A page"), methods=["GET"])
+    app.add_api_route("/api/own", lambda: HTMLResponse("", headers=OWN), methods=["GET"])
     return app
 
 
@@ -135,3 +138,10 @@ async def test_health_checks_do_not_fill_the_log(app):
     async with client_for(app) as client:
         await client.get("/health/live")
     assert stream.getvalue() == ""
+
+
+async def test_what_a_handler_sets_is_not_said_twice(app):
+    async with client_for(app) as client:
+        headers = (await client.get("/api/own")).headers
+    assert {name: headers.get_list(name) for name in OWN} == {name: [value] for name, value in OWN.items()}
+    assert headers.get_list("X-Content-Type-Options") == ["nosniff"]

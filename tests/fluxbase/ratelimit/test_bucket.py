@@ -86,6 +86,15 @@ async def test_without_redis_everything_passes_and_nobody_waits_twice():
     await redis.aclose()
 
 
+async def test_redis_forgets_a_bucket_that_is_full_again(resources):
+    taker = bucket(resources, rate=10, burst=20)
+    for subject in "abc":
+        await taker.take(subject)
+    left = [await resources.redis.pttl(key) async for key in resources.redis.scan_iter("fluxbase:test:bucket:*")]
+    assert len(left) == 3
+    assert all(0 < milliseconds <= 3000 for milliseconds in left)
+
+
 async def test_memory_is_bounded(resources, monkeypatch):
     monkeypatch.setattr("fluxbase.ratelimit.bucket._MOST_LEASES", 10)
     monkeypatch.setattr("fluxbase.ratelimit.bucket._LEASE_SECONDS", 0.0)

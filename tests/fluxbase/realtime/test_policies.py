@@ -85,6 +85,32 @@ async def compare(resources, versions, role, name) -> int:
     return shown
 
 
+async def test_answers_that_rest_on_other_tables_age(resources, owner):
+    await owner.execute(TENANTS + f"CREATE POLICY p ON public.things {POLICIES['membership'][0]}")
+    now = [100.0]
+    visibility = Visibility(resources.database, RightsCache(10, 60, lambda: now[0]))
+    table = await Tables(resources.database, ttl_seconds=60).find("authenticated", "public", "things")
+    asked = [(Groups().of(Claims("authenticated", "a")), Version('{"id": 1, "project": 2}'))]
+    assert await visibility.visible(table, "authenticated", asked) == set(asked)
+    await owner.execute("DELETE FROM public.members")
+    now[0] += 59
+    assert await visibility.visible(table, "authenticated", asked) == set(asked), "an answer that is known"
+    now[0] += 1
+    assert await visibility.visible(table, "authenticated", asked) == set()
+
+
+def test_the_cache_keeps_to_its_size_and_what_was_asked_last():
+    cache = RightsCache(2, 60)
+    cache.put(("a",), visible=True)
+    cache.put(("b",), visible=False)
+    assert cache.get(("a",)) is True
+    cache.put(("c",), visible=True)
+    assert [cache.get((name,)) for name in "abc"] == [True, None, True]
+    none = RightsCache(0, 60)
+    none.put(("a",), visible=True)
+    assert none.get(("a",)) is None
+
+
 async def test_only_the_server_asks_under_claims(resources, owner):
     await owner.execute(TENANTS + "CREATE POLICY p ON public.things USING (true)")
     requests = json.dumps([{"claims": "{}", "records": [0]}])

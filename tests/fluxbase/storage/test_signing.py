@@ -30,6 +30,8 @@ async def test_it_is_for_reading_one_object(anybody, alice, private, signed):
     token = signed.partition("token=")[2]
     await alice.post(f"{private}/other", content=b"x")
     assert (await anybody.get(f"{private}/other", params={"token": token})).json()["error"] == "invalid_signature"
+    elsewhere = await anybody.get(f"{STORAGE}/elsewhere/a/b c.txt", params={"token": token})
+    assert (elsewhere.status_code, elsewhere.json()["error"]) == (403, "invalid_signature"), "of the same name"
     assert (await anybody.put(signed, content=b"x")).status_code in (401, 404)
     assert (await anybody.delete(signed)).status_code == 404
     for broken in ("", "x", token[:40] + "AA" + token[42:], token[:-8], "é"):
