@@ -143,7 +143,7 @@ class Reader:
             )
         if self._upper is None:
             self._upper = end["snapshot"]
-            await self._notice_gap(time.monotonic())
+            await self._notice_gap(time.monotonic(), went_back=_end(end["snapshot"]) < _end(self._snapshot))
         return [_change(row) for row in rows], end["more"]
 
     @asynccontextmanager
@@ -161,9 +161,10 @@ class Reader:
         async with self._database.transaction(SERVICE) as connection:
             yield connection
 
-    async def _notice_gap(self, now: float) -> None:
-        if now - self._read_at > RETENTION_SECONDS:
-            logger.warning("changes may have been missed", seconds=round(now - self._read_at))
+    async def _notice_gap(self, now: float, *, went_back: bool) -> None:
+        """After a restored backup, or when a standby took over, new transactions have numbers that look old."""
+        if went_back or now - self._read_at > RETENTION_SECONDS:
+            logger.warning("changes may have been missed", seconds=round(now - self._read_at), went_back=went_back)
             await self._dispatcher.tell_of_gap()
         self._read_at = now
 
@@ -181,6 +182,11 @@ async def _finished(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         await task
         raise
+
+
+def _end(snapshot: str | None) -> int:
+    """The first transaction that had not begun: what a snapshot has between its colons."""
+    return int(snapshot.split(":")[1]) if snapshot is not None else 0
 
 
 def _has_running(snapshot: str | None) -> bool:

@@ -171,3 +171,17 @@ async def test_faults_stay_with_their_table(site, owner):
         assert shown == [{"who": "me", "needed": needed, "hidden": "y"} for needed in ("x", "x2")]
         assert (await anonymous.take("bulk"))["payload"] == {"schema": "public", "table": "judged", "reason": "gap"}
         await anonymous.nothing()
+
+
+async def test_a_server_that_went_back_in_time_is_a_gap(site, owner):
+    """A restored backup, or a standby that had not heard everything: numbers of transactions are given out again."""
+    async with site.client(site.service_token) as client:
+        await client.subscribe("notes")
+        reader = site.realtime.reader
+        async with reader._reading:
+            xmin, xmax, running = reader._snapshot.split(":")
+            reader._snapshot = f"{int(xmin) + 1000}:{int(xmax) + 1000}:{running}"
+            await owner.execute(INSERT, "not to be told")
+        assert (await client.take("bulk", "postgres_changes"))["payload"]["reason"] == "gap"
+        await owner.execute(INSERT, "told")
+        assert (await client.change())["record"]["text"] == "told"
