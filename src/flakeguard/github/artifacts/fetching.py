@@ -18,7 +18,7 @@ import structlog
 
 from flakeguard.github.artifacts.attempts import of_attempt
 from flakeguard.github.artifacts.choosing import ArtifactRules, choose
-from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, stable_name
+from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, one_line, stable_name
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, HalfArtifactError, TooLargeError
@@ -233,8 +233,8 @@ async def _jobs(fetch: _Fetch) -> tuple[Jobs, Mapping[str, Job]]:
     """All jobs that name artifacts, those of the first attempt too; and those of this one by name, for their times."""
     own = await fetch.source.jobs(fetch.owner, fetch.repo, fetch.run.id, fetch.attempt)
     first = own if fetch.attempt == 1 else await fetch.source.jobs(fetch.owner, fetch.repo, fetch.run.id, 1)
-    jobs = Jobs(RunJob(job.name, job.labels) for job in (*first, *own))
-    return jobs, {job.name: job for job in own}
+    jobs = Jobs(RunJob(one_line(job.name), job.labels) for job in (*first, *own))
+    return jobs, {one_line(job.name): job for job in own}
 
 
 async def _fetch_one(fetch: _Fetch, artifact: Artifact, jobs: Jobs, by_name: Mapping[str, Job], told: _Told) -> None:
@@ -285,7 +285,8 @@ def _meta(fetch: _Fetch, identity: JobIdentity, job: Job | None) -> RunMeta:
     run = fetch.run
     return RunMeta(
         sha=run.head_sha, branch=run.head_branch or "", provider="github", repo_full_name=fetch.called,
-        workflow_name=run.workflow_name, github_run_id=str(run.id), github_run_attempt=fetch.attempt,
+        workflow_name=one_line(run.workflow_name or "") or None,
+        github_run_id=str(run.id), github_run_attempt=fetch.attempt,
         github_run_number=run.run_number, run_url=run.html_url, event=run.event,
         pr_number=min(fetch.pr_numbers, default=None), job_name=identity.name, job_variant=identity.variant,
         started_at=(job and job.started_at) or run.run_started_at or run.created_at,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 _TOKEN = re.compile(r"\d+(?:\.\d+)+|[a-z]+|\d+")
 _MATRIX = re.compile(r"^(?P<name>.+?) \((?P<values>.*)\)$")
 _LONGEST = 500
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 _SAYS_NOTHING = frozenset(
     [
@@ -121,6 +122,11 @@ class Jobs:
         exact = [one for one in candidates if one.values and one.values - _SAYS_NOTHING <= said]
         most = max((len(one.values) for one in exact), default=0)
         return _one({one.identity for one in exact if len(one.values) == most} or {one.identity for one in candidates})
+
+
+def one_line(name: str) -> str:
+    """A name as an upload may tell it: a matrix may hold whole scripts, and GitHub puts them into the job's name."""
+    return " ".join(_CONTROLS.sub(" ", name).split())[:_LONGEST]
 
 
 def stable_name(name: str, *, run_id: int, run_attempt: int, head_sha: str) -> str:

@@ -147,6 +147,20 @@ async def test_a_worker_may_die_between_any_two_steps(
     assert await rows(resources, "SELECT count(*) FROM outbox WHERE queue = 'runs:ingest'") == [(0,)]
 
 
+async def test_names_of_any_length_and_of_several_lines_lose_no_results(
+    resources: Resources, fake: FakeGitHub, github: GitHub
+) -> None:
+    """A matrix may hold whole scripts, which GitHub puts into the job's name."""
+    shop = fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
+    fake.add_run(shop, 1000, name="CI\t" + "w" * 600)
+    fake.add_job(shop, 1000, "unit (make\nmake test)", completed_at=at(minutes=5))
+    fake.add_artifact(shop, 1000, "junit", JUNIT)
+    assert (await fetch(resources, github))["state"] == "stored"
+    await carry_out(resources)
+    ((workflow, job, variant),) = await rows(resources, "SELECT workflow, job, variant FROM test_runs")
+    assert (workflow[:4], len(workflow), job, variant) == ("CI w", 500, "unit", "linux-x64, make make test")
+
+
 async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
 ) -> None:
