@@ -116,6 +116,9 @@ UPDATE projects SET aged_at = $1
 WHERE id = (SELECT id FROM projects WHERE aged_at < $2 ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
 
+-- name: due_for_ageing
+UPDATE projects SET aged_at = '-infinity' WHERE id = ANY ($1::bigint[])
+
 -- name: explained_run
 SELECT r.id, r.project_id, r.sha, r.branch, r.job, r.variant, r.pr_number, r.run_url, r.workflow, r.executed_at, r.tests,
        r.failed, r.skipped, r.flaked, r.outage, p.default_branch

@@ -85,15 +85,20 @@ async def test_projects_are_aged_once_a_day_by_one_worker(
 async def test_a_project_that_cannot_be_aged_does_not_stop_the_others(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    broken, well = [(await make_project(resources.database, slug)).project_id for slug in ("broken", "well")]
+    async with resources.database.transaction() as connection:
+        await connection.execute("UPDATE projects SET aged_at = now() - interval '1 day'")
     aged: list[int] = []
 
     async def reanalyze(_database: object, project_id: int, **_named: object) -> int:
-        if project_id == 1:
+        if project_id == broken and not aged:
             raise TimeoutError
         aged.append(project_id)
         return 0
 
     monkeypatch.setattr(ageing, "reanalyze_project", reanalyze)
-    for project_id in (1, 2):
-        await ageing._age(resources, AnalysisConfig(), project_id)
-    assert aged == [2]
+    with pytest.raises(ExceptionGroup, match="1 projects were not aged"):
+        await ageing.age_what_is_due(resources, AnalysisConfig())
+    assert aged == [well]
+    assert await ageing.age_what_is_due(resources, AnalysisConfig()) == 1, "it did not have to wait for another day"
+    assert aged == [well, broken]
