@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flakeguard.github.installations.leaving import Wish, authorize_url, seal, unseal, verifier, web_url
+from flakeguard.github.installations.leaving import Wish, authorize_url, install_url, seal, unseal, verifier, web_url
 
 KEY = b"k" * 32
 WISH = Wish(4711, "acme", "session-1", 1000)
@@ -52,3 +52,15 @@ def test_the_address_shows_the_challenge_and_not_the_verifier():
 )
 def test_where_people_see_github(api, web):
     assert web_url(api) == web
+
+
+@pytest.mark.parametrize(
+    ("api", "page"),
+    [
+        ("https://api.github.com", "https://github.com/apps/flakeguard/installations/new"),
+        ("https://github.example.com/api/v3/", "https://github.example.com/github-apps/flakeguard/installations/new"),
+        ("https://api.octo.ghe.com", "https://octo.ghe.com/apps/flakeguard/installations/new"),
+    ],
+)
+def test_where_people_install_the_app(api, page):
+    assert install_url(api, "flakeguard") == page

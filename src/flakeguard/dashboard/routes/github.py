@@ -14,7 +14,7 @@ from flakeguard.dashboard.shell import plain_shell, reading, storable_bigint
 from flakeguard.github.installations import binding, managing
 from flakeguard.github.installations.binding import Binding
 from flakeguard.github.installations.errors import BindingNotConfiguredError
-from flakeguard.github.installations.leaving import web_url
+from flakeguard.github.installations.leaving import install_url
 from flakeguard.github.installations.managing import Overview
 from flakeguard.github.webhooks.working import App
 from flakeguard.projects.model import Role
@@ -82,7 +82,7 @@ async def github_page(request: Request, user: CurrentUser, slug: str) -> Respons
         "github": found,
         "page": page,
         "configured": _binding_if_any(request) is not None,
-        "install_url": f"{web_url(settings.github_api_url)}/apps/{name}/installations/new" if name else None,
+        "install_url": install_url(settings.github_api_url, name) if name else None,
     }
     return render(request, "github.html", shell=shell, notice=notice_of(request), **context)
 

@@ -69,6 +69,13 @@ def web_url(api_url: str) -> str:
     return f"{parts.scheme}://{host}"
 
 
+def install_url(api_url: str, slug: str) -> str:
+    """Where people install the App; an Enterprise server keeps `apps` for itself."""
+    web = web_url(api_url)
+    is_cloud = web == "https://github.com" or web.endswith(".ghe.com")
+    return f"{web}/{'apps' if is_cloud else 'github-apps'}/{slug}/installations/new"
+
+
 def _mac(key: bytes, told: str, session: str) -> str:
     return _encoded(hmac.digest(key, f"{session}\n{told}".encode(), hashlib.sha256))
 
