@@ -11,6 +11,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,9 +98,11 @@ class Home:
             stream.write(secrets.token_urlsafe(48))
         return file.read_text().strip()
 
-    def run(self, *command: str | Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
-        """Run a server's program as the servers' user; output is captured."""
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **self.identity())  # noqa: S603 -- our own programs
+    def run(self, *command: str | Path, cwd: Path, keeps: Sequence[int] = ()) -> "subprocess.CompletedProcess[str]":
+        """Run a server's program as the servers' user; output is captured. It inherits the descriptors `keeps`."""
+        return subprocess.run(  # noqa: S603 -- our own programs
+            command, cwd=cwd, capture_output=True, text=True, check=False, pass_fds=keeps, **self.identity()
+        )
 
     def identity(self) -> Identity:
         """The subprocess arguments that make a child run as the servers' user."""

@@ -36,16 +36,6 @@ timezone = 'UTC'
 _RECOVERY_SECONDS = 60
 
 
-def _is_postgres(pid: int) -> bool:
-    """Whether the process is a PostgreSQL; where nobody can tell (no /proc), it may be."""
-    try:
-        return "postgres" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace").partition("\0")[0]
-    except FileNotFoundError:
-        return not Path("/proc/self").exists()
-    except OSError:
-        return True
-
-
 def _port_in(file: Path) -> int:
     """The port where it listened last; 0 when that is not known, as after a disk that was full."""
     try:
@@ -159,16 +149,17 @@ class EmbeddedPostgres:
         log.touch(mode=0o600)
         self._chown(log)
         last = self.data.parent / "port"
-        wanted = _port_in(last)
+        wanted, why = _port_in(last), ""
         for _attempt in range(3):  # the port may be taken between asking for it and binding it
             port = port_or_next("127.0.0.1", wanted, tries=1)
             done = self._control(programs, "start", "-w", "-t", "60", "-l", str(log), "-o", f"-p {port}")
             if done.returncode == 0:
                 last.write_text(str(port))
                 return
+            why = done.stderr.strip()
             time.sleep(0.1)
         end = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-        raise ConfigurationError(f"the embedded PostgreSQL does not start; the end of {log}:\n{end}")
+        raise ConfigurationError(f"the embedded PostgreSQL does not start ({why}); the end of {log}:\n{end}")
 
     def _forget_the_dead(self, programs: Path) -> None:
         """Remove the pid file of a server that did not end by itself, once its number is another process's.
@@ -178,15 +169,28 @@ class EmbeddedPostgres:
         does not listen is not PostgreSQL, unless that is still recovering, which takes a moment.
         """
         deadline = time.monotonic() + _RECOVERY_SECONDS
-        while self._control(programs, "status").returncode == 0 and _is_postgres(self._pid()):
+        while (pid := self._pid()) and self._control(programs, "status").returncode == 0 and self._serves(pid):
             if self.listens() or time.monotonic() > deadline:
                 return
             time.sleep(0.1)
-        if self._control(programs, "status").returncode == 0:
+        if pid is None or self._control(programs, "status").returncode == 0:
             self.data.joinpath("postmaster.pid").unlink(missing_ok=True)
 
-    def _pid(self) -> int:
-        return int(self.data.joinpath("postmaster.pid").read_text().splitlines()[0])
+    def _pid(self) -> int | None:
+        """Whose number the pid file has; None when there is none in it, as after a disk that was full."""
+        try:
+            return int(self.data.joinpath("postmaster.pid").read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def _serves(self, pid: int) -> bool:
+        """Whether the process works in this data folder, as its PostgreSQL does; where nobody can tell, it may."""
+        try:
+            return self.data.samefile(f"/proc/{pid}/cwd")
+        except FileNotFoundError:
+            return not Path("/proc/self").exists()
+        except OSError:
+            return True
 
     def _control(self, programs: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return self.home.run(programs / "pg_ctl", "-D", self.data, *arguments, cwd=self.data.parent)

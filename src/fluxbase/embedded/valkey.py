@@ -1,5 +1,10 @@
-"""An embedded Valkey with its append-only file on, on a free port of the loopback."""
+"""An embedded Valkey with its append-only file on, on a free port of the loopback.
 
+A lock says whether one lives: the server inherits it, and it ends with the server, however that ends. Two on one folder
+would write into each other's files.
+"""
+
+import fcntl
 import os
 import secrets
 import shutil
@@ -7,10 +12,10 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from fluxbase.embedded.home import Home
 from fluxbase.embedded.ports import port_or_next
@@ -39,6 +44,15 @@ def _connect(url: str) -> Redis:
     return Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
 
 
+def _split(url: str) -> SplitResult:
+    """The parts of an address; of something that is none, those of nothing."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port else urlsplit("")  # a port out of range raises here
+    except ValueError:
+        return urlsplit("")
+
+
 @dataclass(frozen=True)
 class EmbeddedValkey:
     """One data folder and the program that serves it."""
@@ -58,42 +72,73 @@ class EmbeddedValkey:
             ConfigurationError: Valkey does not start; the text holds the end of its log.
         """
         self.home.own(self.data)
-        address = self.data / "address"
-        if address.exists() and self._answers(address.read_text()):
-            return address.read_text()
-        return self._start(address)
+        if self._lives() or self.is_running():  # what a version without the lock started only answers
+            url = self._url()
+            if url and self._comes_up(url):
+                return url
+            if self._lives():
+                raise ConfigurationError(
+                    f"an embedded Valkey runs on {self.data} and does not answer; end it "
+                    f"(`fuser {self._lock}` shows its process), and start again{self._end_of_log()}"
+                )
+        return self._start()
 
     def is_running(self) -> bool:
-        """Whether it answers."""
-        address = self.data / "address"
-        return address.exists() and self._answers(address.read_text())
+        """Whether it answers, if only that it is reading its file."""
+        url = self._url()
+        try:
+            return bool(url) and self._answers(url)
+        except BusyLoadingError:
+            return True
 
     def listens(self) -> bool:
         """Whether somebody takes connections at its address; one that hangs does."""
         try:
-            port = urlsplit((self.data / "address").read_text()).port
-            with socket.create_connection(("127.0.0.1", port or 0), timeout=5):
+            with socket.create_connection(("127.0.0.1", _split(self._url()).port or 0), timeout=5):
                 return True
         except TimeoutError:
             return True
-        except (OSError, ValueError):
+        except OSError:
             return False
 
     def stop(self) -> None:
         """Save and stop."""
-        address = self.data / "address"
-        if not address.exists():
+        url = self._url()
+        if not url:
             return
         try:
-            with _connect(address.read_text()) as client:
+            with _connect(url) as client:
                 client.shutdown(save=True)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
         except RedisError:
             return  # gone already
 
-    def _start(self, address: Path) -> str:
-        last = urlsplit(address.read_text()) if address.exists() else None
-        port = port_or_next("127.0.0.1", (last and last.port) or 0, tries=1)
-        password = (last and last.password) or secrets.token_urlsafe(24)
+    def _url(self) -> str:
+        """Where it listens, or did last; empty when nobody knows, as after a disk that was full."""
+        try:
+            url = (self.data / "address").read_text()
+        except OSError:
+            return ""
+        return url if _split(url).password else ""
+
+    @property
+    def _lock(self) -> Path:
+        return self.data / "lock"
+
+    def _lives(self) -> bool:
+        """Whether a server has the lock, or a process that it forked."""
+        if not self._lock.exists():
+            return False
+        with self._lock.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _start(self) -> str:
+        last = _split(self._url())
+        port = port_or_next("127.0.0.1", last.port or 0, tries=1)
+        password = last.password or secrets.token_urlsafe(24)
         configuration = self.data / "valkey.conf"
         # In a file, not in arguments: everybody can read those.
         configuration.write_text(
@@ -104,18 +149,37 @@ class EmbeddedValkey:
         if self.home.user is not None:
             os.chown(configuration, self.home.user.uid, self.home.user.gid)
         url = f"redis://:{password}@127.0.0.1:{port}/0"
-        # Known before it runs: one that outlives its starter must be found, or a second would write into its files.
+        # Known before it runs: one that outlives its starter must be found.
+        address = self.data / "address"
         address.touch(mode=0o600)
         address.write_text(url)
-        done = self.home.run(self._reachable_program(), configuration, cwd=self.data)
+        self._lock.touch(mode=0o600)
+        with self._lock.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = self.home.run(self._reachable_program(), configuration, cwd=self.data, keeps=(lock.fileno(),))
+        if done.returncode == 0 and self._comes_up(url):
+            return url
+        raise ConfigurationError(f"the embedded Valkey does not start{self._end_of_log() or f': {done.stdout}'}")
+
+    def _comes_up(self, url: str) -> bool:
+        """Whether it answers before long; one that is reading its file says so, and may take all the time it needs."""
         deadline = time.monotonic() + _START_SECONDS
-        while done.returncode == 0 and time.monotonic() < deadline:
-            if self._answers(url):
-                return url
+        while time.monotonic() < deadline:
+            try:
+                if self._answers(url):
+                    return True
+                if not self._lives():
+                    return False
+            except BusyLoadingError:
+                deadline = time.monotonic() + _START_SECONDS
             time.sleep(0.02)
+        return False
+
+    def _end_of_log(self) -> str:
         log = self.data / "valkey.log"
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-10:]) if log.exists() else done.stdout
-        raise ConfigurationError(f"the embedded Valkey does not start; the end of {log}:\n{end}")
+        if not log.exists():
+            return ""
+        return f"; the end of {log}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-10:])
 
     def _reachable_program(self) -> Path:
         copy = self.home.servers / "programs" / self.program.name
@@ -129,8 +193,11 @@ class EmbeddedValkey:
 
     @staticmethod
     def _answers(url: str) -> bool:
+        """Raises BusyLoadingError while it reads its file."""
         try:
             with _connect(url) as client:
                 return bool(client.ping())  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
+        except BusyLoadingError:
+            raise
         except RedisError:
             return False

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from redis import Redis
 from redis.exceptions import RedisError
 
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.ports import free_port, port_or_next
 from fluxbase.embedded.postgres import EmbeddedPostgres, wheel_archive
 from fluxbase.embedded.valkey import EmbeddedValkey, wheel_program
+from fluxbase.errors import ConfigurationError
 from fluxbase.resources import connect_redis
 
 
@@ -134,21 +136,55 @@ def test_a_busy_port_moves_aside() -> None:
 
 
 def test_a_pid_file_of_a_server_that_died_names_somebody_else(home: Home) -> None:
-    """The machine was switched off, and the number belongs to another process of the same user since."""
+    """The machine was switched off, and the number belongs to another server's process of the same user since."""
     postgres = EmbeddedPostgres(home, wheel_archive())
     with join_servers(home, "flakeguard"):
         left_behind = postgres.data.joinpath("postmaster.pid").read_text().splitlines()
-    other = subprocess.Popen(["sleep", "600"], **home.identity())
+    other = subprocess.Popen(["postgres", "600"], executable=shutil.which("sleep"), **home.identity())
     try:
         left_behind[0] = str(other.pid)
         postgres.data.joinpath("postmaster.pid").write_text("\n".join(left_behind) + "\n")
-        postgres.data.parent.joinpath("port").write_text("")  # as a full disk leaves it
         with join_servers(home, "flakeguard") as servers:
             assert value(servers.owner_dsn, "SELECT 1") == 1
         assert other.poll() is None, "the other process was left alone"
     finally:
         other.kill()
         other.wait()
+
+
+@pytest.mark.parametrize("content", ["", "nonsense"])
+def test_files_that_a_full_disk_spoilt_are_made_anew(home: Home, content: str) -> None:
+    postgres, valkey = EmbeddedPostgres(home, wheel_archive()), EmbeddedValkey(home, wheel_program())
+    with join_servers(home, "flakeguard") as servers:
+        value(servers.owner_dsn, "CREATE TABLE kept AS SELECT 42 AS number")
+        set_key(servers.redis_url, "kept", "42")
+    for file in (postgres.data / "postmaster.pid", postgres.data.parent / "port", valkey.data / "address"):
+        file.write_text(content)
+    with join_servers(home, "flakeguard") as servers:
+        assert value(servers.owner_dsn, "SELECT number FROM kept") == 42
+        assert set_key(servers.redis_url, "kept") == "42"
+
+
+def test_a_valkey_that_does_not_answer_gets_no_second_one_beside_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two would write into each other's files. One that is reading a large file of its own is as silent."""
+    valkey = EmbeddedValkey(home, wheel_program())
+    monkeypatch.setattr("fluxbase.embedded.valkey._connect", lambda url: Redis.from_url(url, socket_timeout=0.2))
+    with join_servers(home, "flakeguard") as servers:
+        pid = asyncio.run(server_pid(servers.redis_url))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with monkeypatch.context() as hurried:
+                hurried.setattr("fluxbase.embedded.valkey._START_SECONDS", 0.1)
+                with pytest.raises(ConfigurationError, match="does not answer"):
+                    valkey.ensure_running()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert valkey.ensure_running() == servers.redis_url
+        os.kill(pid, signal.SIGKILL)
+        assert valkey.ensure_running() == servers.redis_url, "and nothing is left of the lock of one that was killed"
+        assert asyncio.run(server_pid(servers.redis_url)) != pid
 
 
 def test_a_start_that_was_cut_off_half_way_is_begun_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
