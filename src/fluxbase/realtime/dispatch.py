@@ -22,7 +22,7 @@ from fluxbase.realtime.hub import CHANNEL_TOPIC, EVENTS_BETWEEN_BREATHS, Hub
 from fluxbase.realtime.index import Interest, Listener, Owners, Subscription, TopicIndex
 from fluxbase.realtime.outages import will_pass
 from fluxbase.realtime.owners import owners_of
-from fluxbase.realtime.payloads import bulk_payload, row_payload
+from fluxbase.realtime.payloads import bulk_payload, row_payload, sent_by_sql
 from fluxbase.realtime.tables import LiveTable, Tables
 from fluxbase.realtime.visibility import OutdatedTableError, Question, UnjudgedError, Visibility
 
@@ -187,8 +187,7 @@ def _deliveries(hub: Hub, change: Change, interest: Interest, judgement: _Judgem
         members = tuple(hub.members(channel))
         if not members:
             return []
-        details = json.loads(change.details or "{}")
-        event = Broadcast(channel, str(details.get("event")), json.dumps(details.get("payload")))
+        event = Broadcast(channel, *sent_by_sql(change.details or "{}"))
         return [(member, event) for member in members]
     if change.type in ROW_CHANGES:
         return _rows(change, interest, judgement)

@@ -28,9 +28,17 @@ def _row(table: LiveTable, version: Version | None) -> str:
 
 
 def _without(version: Version, readable: Mapping[str, Kind]) -> str:
-    # Numbers stay the text that PostgreSQL wrote.
-    parts: dict[str, _Raw] = json.loads(version.text, parse_float=_Raw, parse_int=_Raw)
-    return _dump({name: value for name, value in parts.items() if name in readable})
+    return _dump({name: value for name, value in _parts(version.text).items() if name in readable})
+
+
+def sent_by_sql(details: str) -> tuple[str, str]:
+    """The event and the payload (JSON text) of a `realtime.send`."""
+    parts = _parts(details)
+    return str(parts.get("event")), _dump(parts.get("payload"))
+
+
+def _parts(text: str) -> dict[str, object]:
+    return json.loads(text, parse_float=_Raw, parse_int=_Raw)  # numbers stay the text that PostgreSQL wrote
 
 
 class _Raw(str):

@@ -29,7 +29,7 @@ ORDER BY n.nspname, c.relname
 
 -- name: find_table
 SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p')
 
 -- name: set_events
 SELECT realtime.set_events($1::oid::regclass, $2::text[])

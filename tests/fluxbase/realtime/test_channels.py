@@ -10,7 +10,7 @@ from fluxbase.realtime.bus import bus_name
 from fluxbase.realtime.presence import LOST_AFTER_SECONDS, Presence
 from fluxbase.resources import Addresses
 
-from .serving import serving
+from .serving import PATIENCE, serving
 
 BROADCAST = "/api/v1/realtime/broadcast"
 
@@ -108,6 +108,9 @@ async def test_by_http_and_by_sql(site, http, ada, owner):
         await owner.execute("SELECT realtime.send('news', 'paid', jsonb_build_object('text', repeat('x', 9000)))")
         message = await a.take("broadcast")
         assert (message["event"], len(message["payload"]["text"])) == ("paid", 9000)
+        for number in ("12345678901234567890.10", "1" + "0" * 5000, "0." + "0" * 400 + "1"):
+            await owner.execute("SELECT realtime.send('news', 'number', $1::text::jsonb)", number)
+            assert (await asyncio.wait_for(a.socket.recv(), PATIENCE)).endswith(f'"payload":{number}}}')
         await a.nothing()
 
 

@@ -250,6 +250,7 @@ async def test_tables_go_live_and_stop(site, http, owner, ada):
     async with site.client(site.service_token) as service:
         refused = await service.ask(type="subscribe", channel="c", config={"table": "Odd one"})
         assert refused["payload"]["code"] == "table_not_live"
+        assert (await http.post(tables, headers=headers, json={"table": "x" * 64})).status_code == 404
         new = {"schema": "public", "table": "Odd one", "events": ["insert"]}
         answer = await http.post(tables, headers=headers, json=new)
         assert (answer.status_code, answer.json()) == (201, new | {"events": ["INSERT"]})
