@@ -1,6 +1,7 @@
 """How the jobs are: for the health endpoint, the monitoring endpoint and operators."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from fluxbase.db import OUTAGES, Connection
@@ -12,7 +13,7 @@ from fluxbase.resources import Resources
 # A job that is due and that nobody began with for so long: workers are too few, or stuck.
 LATE_SECONDS = 300.0
 # A worker that died alone is declared dead by nobody: its silence tells.
-SILENT_SECONDS = 60.0
+SILENT_FOR = timedelta(minutes=1)
 
 
 async def jobs_stats(connection: Connection) -> JobsStats:
@@ -28,12 +29,16 @@ async def jobs_stats(connection: Connection) -> JobsStats:
     )
 
 
-async def jobs_health(resources: Resources) -> dict[str, Any]:
-    """`{status, message?, latency_ms}`: healthy, degraded (no worker, or jobs that wait too long) or unhealthy."""
+async def jobs_health(resources: Resources, *, dead_after: timedelta = SILENT_FOR) -> dict[str, Any]:
+    """`{status, message?, latency_ms}`: healthy, degraded (no worker, or jobs that wait too long) or unhealthy.
+
+    `dead_after` is the workers' own: hearts that beat seldom are no silence.
+    """
+    silence = max(dead_after, SILENT_FOR)
     started = time.perf_counter()
     try:
         async with resources.database.transaction(timeout_seconds=2) as connection:
-            row = await connection.fetchrow(SQL["health"], SILENT_SECONDS)
+            row = await connection.fetchrow(SQL["health"], silence.total_seconds())
     except OUTAGES as error:
         return {"status": "unhealthy", "message": f"the database does not answer ({type(error).__name__})"}
     found = {"latency_ms": milliseconds_since(started)}

@@ -19,6 +19,7 @@ from fluxbase.monitoring.metrics import metrics_of
 from fluxbase.monitoring.stored import stored_of
 from fluxbase.realtime.service import Realtime
 from fluxbase.resources import Resources
+from fluxbase.settings import Settings
 from fluxbase.storage.access import blobs_of
 from fluxbase.storage.health import storage_health
 
@@ -106,7 +107,8 @@ async def _storage(app: FastAPI) -> Health:
 
 
 async def _jobs(app: FastAPI) -> Health:
-    return await jobs_health(app.state.resources)
+    settings: Settings = app.state.settings
+    return await jobs_health(app.state.resources, dead_after=settings.jobs_dead_after)
 
 
 _CHECKS: Mapping[str, Callable[[FastAPI], Awaitable[Health]]] = {

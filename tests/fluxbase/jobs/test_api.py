@@ -270,6 +270,8 @@ async def test_health_says_what_is_wrong(jobs: Jobs, resources: Resources) -> No
     assert (await health())[1].startswith("1 jobs are due, one for 60")
     await jobs.sql("UPDATE jobs.workers SET last_heartbeat_at = now() - interval '2 minutes'")
     assert await health() == ("degraded", "no worker is active")
+    seldom = await jobs_health(resources, dead_after=timedelta(minutes=3))
+    assert seldom["message"].startswith("1 jobs are due"), "its heart beats seldom by its settings"
 
 
 async def test_what_ended_long_ago_is_deleted(jobs: Jobs, settings: Settings, resources: Resources) -> None:

@@ -41,6 +41,13 @@ async def test_each_room_says_how_it_is(here):
     assert body["services"]["database"]["latency_ms"] > 0
 
 
+async def test_hearts_that_beat_seldom_by_the_settings_are_no_silence(here, whole, owner):
+    await settled(here)
+    await owner.execute("UPDATE jobs.workers SET last_heartbeat_at = now() - interval '2 minutes'")
+    whole.state.settings = whole.state.settings.model_copy(update={"jobs_dead_after": timedelta(hours=1)})
+    assert (await here.get(HEALTH)).json()["services"]["jobs"]["status"] == "healthy"
+
+
 async def test_without_its_database_it_is_503_and_says_which_room(here, whole):
     await settled(here)
     await whole.state.resources.database.pool.close()
