@@ -48,6 +48,10 @@ class Person:
         self.exchanges: list[dict] = []
         self.away = False
 
+    def _told(self, one: dict) -> dict:
+        told = over(shapes.installation(self._github, one["id"]), one)
+        return told if "login" in one["account"] else {**told, "account": one["account"]}
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("no route")
@@ -60,7 +64,7 @@ class Person:
             case "/user":
                 return described("GET /user", over(shapes.person(API), self.user))
             case "/user/installations":
-                whole = [over(shapes.installation(self._github, one["id"]), one) for one in self.installations]
+                whole = [self._told(one) for one in self.installations]
                 return described("GET /user/installations", {"total_count": len(whole), "installations": whole})
             case "/user/memberships/orgs/acme" if self.membership:
                 whole = over(shapes.membership(API, "acme"), self.membership)
@@ -217,10 +221,26 @@ def of_an_account_that_the_installation_is_not_of(person):
     person.membership["organization"] = organization(500)
 
 
+def of_an_enterprise(person):
+    named = {
+        "id": 99,
+        "node_id": "E_1",
+        "name": "Acme",
+        "slug": "acme",
+        "html_url": "https://github.com/enterprises/acme",
+    }
+    dates = {
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+        "avatar_url": "https://github.com/a.png",
+    }
+    person.installations[0] |= {"account": {**named, **dates}, "target_type": "Enterprise"}
+
+
 @pytest.mark.parametrize(
     "change",
     [of_a_reader, of_somebody_pending, of_a_stranger, of_nobody_there, of_another_account_of_that_name,
-     of_another_users_own_account, of_an_account_that_the_installation_is_not_of],
+     of_another_users_own_account, of_an_account_that_the_installation_is_not_of, of_an_enterprise],
 )  # fmt: skip
 async def test_nobody_else_binds(client, owner, tenant, deliver, person, change):
     await deliver("installation", installation_event("created", INSTALLATION, repository()))

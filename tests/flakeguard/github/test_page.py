@@ -174,6 +174,18 @@ async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(
     assert shop.rerun == [2]
 
 
+async def test_a_run_that_was_deleted_at_github_keeps_no_other_from_it(
+    bound, deliver, owner, resources, fake, shop, github
+):
+    await deliver("workflow_run", run_event(run_id=1))
+    await deliver("workflow_run", run_event(run_id=2))
+    job_id = await owed_action(deliver, owner, "rerun_failed")
+    fake.fail("/runs/1/rerun", status=404, body={"message": "Not Found"})
+    answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
+    assert answer == "Failed jobs run again: 1 (GitHub has it no more), 2."
+    assert shop.rerun == [2]
+
+
 @pytest.mark.parametrize("action", ["mark_stable", "dance"])
 async def test_what_is_not_possible_yet_is_said(bound, deliver, owner, resources, github, action):
     job_id = await owed_action(deliver, owner, action)

@@ -8,7 +8,7 @@ import structlog
 
 from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.analysis.turns import turn
-from flakeguard.github.errors import GitHubRefusedError
+from flakeguard.github.errors import GitHubRefusedError, GoneError
 from flakeguard.github.installations import repository
 from flakeguard.github.installations.client import AppClient
 from flakeguard.github.installations.repository import KnownRepository
@@ -134,6 +134,8 @@ async def _rerun(press: _Press) -> str:
             told.append(f"{run_id}")
         except GitHubRefusedError as error:  # it may run already: somebody else pressed, or this is our second try
             told.append(f"{run_id} (not now: {error})")
+        except GoneError:
+            told.append(f"{run_id} (GitHub has it no more)")
     return f"Failed jobs run again: {', '.join(told)}."
 
 

@@ -90,7 +90,8 @@ class _Asking:
             found: list[Any] = (said or {}).get("installations") or []
             for one in found:
                 if one["id"] == installation_id:
-                    return Account(one["account"]["id"], one["account"]["login"], one["target_type"])
+                    account = one["account"]  # an enterprise has no login, and is nobody's organisation
+                    return Account(account["id"], account.get("login", ""), one["target_type"])
             if len(found) < _A_PAGE:
                 return None
         return None
@@ -99,6 +100,8 @@ class _Asking:
         if account.type == "User":
             said = await self._get("/user")
             return said is not None and said.get("id") == account.id
+        if not account.login:
+            return False
         said = await self._get(f"/user/memberships/orgs/{quote(account.login, safe='')}")
         told: Any = (said or {}).get("organization") or {}
         if said is None or told.get("id") != account.id:
