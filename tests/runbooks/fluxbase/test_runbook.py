@@ -142,6 +142,7 @@ async def test_every_command(running, client, tmp_path, owner):
         return found
 
     assert "-m fluxbase serve" in answer("ps aux")
+    assert "fluxbase serve" in answer("top -b")
     assert "/storage/reports" in answer("du -sh")
     assert "fluxbase_db_requests_total{" in answer("(http|db)_requests_total")
     assert "fluxbase_db_query_duration_seconds_bucket" in answer("duration.*bucket")
