@@ -1,5 +1,6 @@
 """Judge everything again once a day: verdicts fall when nothing is uploaded, too."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -15,18 +16,23 @@ _AGED_FOR = timedelta(hours=20)  # less than a day, so that what was made up for
 
 
 async def age_what_is_due(resources: Resources, config: AnalysisConfig) -> int:
-    """Age every project that was not aged within the last 20 hours; how many. Each is aged by whoever claims it.
+    """Age every project that was not aged within the last 20 hours; how many: none where another run is at it.
+
+    A project is told as aged when it is: whatever ends this run, the next one begins with those that are left.
 
     Raises:
-        ExceptionGroup: Of projects that failed, which are due again; the others were aged.
+        ExceptionGroup: Of projects that failed; the others were aged.
     """
+    async with resources.database.transaction() as turn:
+        if not await turn.fetchval(SQL["try_ageing"]):
+            logger.info("ageing is being done by another worker")
+            return 0
+        return await _age_all(resources, config)
+
+
+async def _age_all(resources: Resources, config: AnalysisConfig) -> int:
     aged, failed = 0, dict[int, Exception]()
-    while True:
-        now = resources.now()
-        async with resources.database.transaction() as connection:
-            project_id = await connection.fetchval(SQL["claim_ageing"], now, now - _AGED_FOR)
-        if project_id is None:
-            break
+    while (project_id := await _next_due(resources, failed)) is not None:
         try:
             await _age(resources, config, project_id)
         except Exception as error:
@@ -35,12 +41,18 @@ async def age_what_is_due(resources: Resources, config: AnalysisConfig) -> int:
         else:
             aged += 1
     if failed:
-        async with resources.database.transaction() as connection:
-            await connection.execute(SQL["due_for_ageing"], list(failed))
         raise ExceptionGroup(f"{len(failed)} projects were not aged", list(failed.values()))
     return aged
 
 
+async def _next_due(resources: Resources, failed: Iterable[int]) -> int | None:
+    async with resources.database.transaction() as connection:
+        return await connection.fetchval(SQL["due_for_ageing"], resources.now() - _AGED_FOR, list(failed))
+
+
 async def _age(resources: Resources, config: AnalysisConfig, project_id: int) -> None:
-    tests = await reanalyze_project(resources.database, project_id, recompute=False, config=config, now=resources.now())
+    now = resources.now()
+    tests = await reanalyze_project(resources.database, project_id, recompute=False, config=config, now=now)
+    async with resources.database.transaction() as connection:
+        await connection.execute(SQL["aged"], project_id, now)
     logger.info("ageing completed", project_id=project_id, tests=tests)

@@ -111,13 +111,14 @@ SELECT test_case_id, run_id, string_agg(outcome::text, '' ORDER BY report_key, p
 FROM flake_events WHERE test_case_id = ANY($1::bigint[]) AND executed_at >= $2
 GROUP BY test_case_id, run_id
 
--- name: claim_ageing
-UPDATE projects SET aged_at = $1
-WHERE id = (SELECT id FROM projects WHERE aged_at < $2 ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING id
+-- name: try_ageing
+SELECT pg_try_advisory_xact_lock(hashtextextended('flakeguard ageing', 0))
 
 -- name: due_for_ageing
-UPDATE projects SET aged_at = '-infinity' WHERE id = ANY ($1::bigint[])
+SELECT id FROM projects WHERE aged_at < $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT 1
+
+-- name: aged
+UPDATE projects SET aged_at = $2 WHERE id = $1
 
 -- name: explained_run
 SELECT r.id, r.project_id, r.sha, r.branch, r.job, r.variant, r.pr_number, r.run_url, r.workflow, r.executed_at, r.tests,

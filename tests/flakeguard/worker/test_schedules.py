@@ -72,14 +72,38 @@ async def test_projects_are_aged_once_a_day_by_one_worker(
             )
     aged: list[int] = []
 
-    async def age(_resources: Resources, _config: object, project_id: int) -> None:
+    async def reanalyze(_database: object, project_id: int, **_named: object) -> int:
         aged.append(project_id)
         await asyncio.sleep(0)
+        return 0
 
-    monkeypatch.setattr(ageing, "_age", age)
+    monkeypatch.setattr(ageing, "reanalyze_project", reanalyze)
     counts = await asyncio.gather(*(ageing.age_what_is_due(resources, AnalysisConfig()) for _ in range(3)))
     assert sorted(aged) == [key.project_id for key in keys[1:]]
     assert sum(counts) == 2
+
+
+async def test_a_run_that_is_cut_short_leaves_its_project_to_the_next(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that has to go, or a server that does: nobody is left to say that the project was not aged."""
+    project_id = (await make_project(resources.database, "long-ago")).project_id
+    async with resources.database.transaction() as connection:
+        await connection.execute("UPDATE projects SET aged_at = now() - interval '1 day'")
+    aged: list[int] = []
+
+    async def reanalyze(_database: object, project_id: int, **_named: object) -> int:
+        aged.append(project_id)
+        if len(aged) == 1:
+            raise asyncio.CancelledError
+        return 0
+
+    monkeypatch.setattr(ageing, "reanalyze_project", reanalyze)
+    with pytest.raises(asyncio.CancelledError):
+        await ageing.age_what_is_due(resources, AnalysisConfig())
+    assert await ageing.age_what_is_due(resources, AnalysisConfig()) == 1
+    assert await ageing.age_what_is_due(resources, AnalysisConfig()) == 0
+    assert aged == [project_id, project_id]
 
 
 async def test_a_project_that_cannot_be_aged_does_not_stop_the_others(
