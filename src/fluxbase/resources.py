@@ -4,11 +4,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException
 
 from fluxbase.db import Database
 from fluxbase.derived_keys import derived_key
@@ -68,11 +70,26 @@ def connect_redis(url: str) -> Redis:
     return Redis.from_url(url, decode_responses=True, socket_timeout=_REDIS_ANSWER_SECONDS)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
 
 
+class _Cluster(RedisCluster):
+    """A cluster that is away is told like a server that is: redis-py's own error for it is no RedisError."""
+
+    async def initialize(self, *arguments: Any, **named: Any) -> RedisCluster:
+        """Find the nodes.
+
+        Raises:
+            redis.exceptions.ConnectionError: None answers as one of a whole cluster.
+        """
+        try:
+            return await super().initialize(*arguments, **named)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
+
+
 def _connect_cluster(url: str) -> RedisCluster:
     scheme, _, rest = url.partition("://")
     credentials, _, nodes = rest.rstrip("/").rpartition("@")
     user, _, password = credentials.partition(":")
-    return RedisCluster(
+    return _Cluster(
         startup_nodes=[
             ClusterNode(host, int(port or 6379))
             for host, _, port in (node.strip().partition(":") for node in nodes.split(","))

@@ -6,7 +6,13 @@ from contextlib import contextmanager
 
 import asyncpg
 import structlog
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from fluxbase.db.migrate import migrate
 from fluxbase.db.roles import ensure_runtime_role
@@ -20,6 +26,8 @@ from fluxbase.settings import Settings
 logger = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS = 5.0
+_MISTAKES = (AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError, ValueError)
+_TEXTS_OF_MISTAKES = ("DB index", "SELECT is not allowed", "cluster support disabled")
 
 type Say = Callable[[str], None]
 
@@ -109,15 +117,28 @@ def _prepared(settings: Settings, database: str, redis_url: str, history: str, s
 
 
 def _require_redis(url: str) -> None:
-    """Refuse an address that will not do. One that nobody answers at is let pass: who needs Redis waits for it."""
+    """Refuse an address that will not do. One that nobody answers at is let pass: who needs Redis waits for it.
+
+    So is one whose Redis takes no commands now: its disk is full, or its primary is away.
+    """
     try:
         asyncio.run(_ask_redis(url))
-    except (AuthenticationError, ResponseError, ValueError) as error:
-        raise ConfigurationError(
-            f"Redis cannot be used ({type(error).__name__}: {error}); are address and password right (REDIS_URL)?"
-        ) from error
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, ValueError) as error:
+        if _is_mistake(error):
+            raise ConfigurationError(
+                f"Redis cannot be used ({type(error).__name__}: {error}); are address and password right (REDIS_URL)?"
+            ) from error
         logger.warning("redis is away", error=f"{type(error).__name__}: {error}")
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Whether waiting will not help. A cluster's error has the one of its server beneath it."""
+    if isinstance(error, _MISTAKES):
+        return True
+    if isinstance(error, ResponseError) and any(text in str(error) for text in _TEXTS_OF_MISTAKES):
+        return True
+    beneath = error.__cause__ or error.__context__
+    return beneath is not None and _is_mistake(beneath)
 
 
 async def _ask_redis(url: str) -> None:

@@ -128,12 +128,13 @@ async def test_mistakes_end_with_what_was_wrong(
     assert told in result.stderr
 
 
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
 async def test_a_redis_that_is_away_is_said_in_a_line(
-    addresses: Addresses, run: Callable[..., Result], unused_port: int
+    addresses: Addresses, run: Callable[..., Result], unused_port: int, scheme: str
 ) -> None:
     environment = {
         "FG_DATABASE_DSN": addresses.runtime_dsn, "FG_DATABASE_OWNER_DSN": addresses.owner_dsn,
-        "FG_JWT_SECRET": addresses.secret, "REDIS_URL": f"redis://:hidden@127.0.0.1:{unused_port}/0",
+        "FG_JWT_SECRET": addresses.secret, "REDIS_URL": f"{scheme}://:hidden@127.0.0.1:{unused_port}",
     }  # fmt: skip
     result = await asyncio.to_thread(run, ["worker", "queues", "stats"], env=environment)
     assert result.exit_code == 5, result.output
