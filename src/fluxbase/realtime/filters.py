@@ -1,9 +1,10 @@
 """Filters of subscriptions: `column=operator.value`, compared as the column's type compares.
 
-Kinds of column: numbers as numbers, times as times, booleans, uuids, and everything else as text. A NULL matches
-nothing but `is.null`.
+Kinds of column: numbers as numbers, times as times, booleans, uuids, and everything else as text (documents as jsonb
+is written). A NULL matches nothing but `is.null`.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -151,7 +152,8 @@ def comparable(kind: Kind, value: Any) -> Comparable | None:
 
 
 def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    # Documents as PostgreSQL writes jsonb, with a space after commas and colons.
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, bool | dict | list) else str(value)
 
 
 def _moment(value: str) -> datetime:
