@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -101,43 +101,40 @@ def show(queue: QueueName, job_id: JobId) -> None:
 
 
 @app.command()
-def retry(queue: QueueName, job_id: JobId) -> None:
+def retry(queue: QueueName, job_id: JobId, *, json_: Json = False) -> None:
     """Try a failed job again."""
     _do(lambda resources: commanding.retry(resources, queue_named(queue), job_id, actor="the command line"))
-    stdout().print(f"{job_id} will be tried again", markup=False)
+    _tell({"retried": 1}, f"{job_id} will be tried again", json_=json_)
 
 
 @app.command("retry-all")
 def retry_all(queue: QueueName, *, json_: Json = False) -> None:
     """Try every failed job of a queue again."""
     retried = _do(lambda resources: commanding.retry_failed(resources, queue_named(queue), actor="the command line"))
-    if json_:
-        print_json({"retried": retried})
-    else:
-        stdout().print(f"{plural(retried, 'job')} will be tried again")
+    _tell({"retried": retried}, f"{plural(retried, 'job')} will be tried again", json_=json_)
 
 
 @app.command()
-def discard(queue: QueueName, job_id: JobId, *, yes: Yes = False) -> None:
+def discard(queue: QueueName, job_id: JobId, *, yes: Yes = False, json_: Json = False) -> None:
     """Give a failed job up for good."""
     if not yes:
         _confirm(f"Discard {job_id}? What it was to do is then never done.")
     _do(lambda resources: commanding.discard(resources, queue_named(queue), job_id, actor="the command line"))
-    stdout().print(f"{job_id} is discarded", markup=False)
+    _tell({"discarded": 1}, f"{job_id} is discarded", json_=json_)
 
 
 @app.command()
-def pause(queue: QueueName) -> None:
+def pause(queue: QueueName, *, json_: Json = False) -> None:
     """Let no worker begin with a job of the queue; jobs under way are finished, new ones wait."""
     _do(lambda resources: commanding.pause(resources, queue_named(queue)))
-    stdout().print(f"{queue} is paused", markup=False)
+    _tell({"paused": True}, f"{queue} is paused", json_=json_)
 
 
 @app.command()
-def resume(queue: QueueName) -> None:
+def resume(queue: QueueName, *, json_: Json = False) -> None:
     """Let workers begin with jobs of the queue again."""
     _do(lambda resources: commanding.resume(resources, queue_named(queue)))
-    stdout().print(f"{queue} goes on", markup=False)
+    _tell({"paused": False}, f"{queue} goes on", json_=json_)
 
 
 @app.command()
@@ -156,10 +153,14 @@ def enqueue(
         return await commanding.enqueue(resources, public, name, accepted(public, name, told), correlation_id=None)
 
     job_id = _do(add)
+    _tell({"id": job_id}, job_id, json_=json_)
+
+
+def _tell(told: Mapping[str, object], sentence: str, *, json_: bool) -> None:
     if json_:
-        print_json({"id": job_id})
+        print_json(told)
     else:
-        stdout().print(job_id, markup=False)
+        stdout().print(sentence, markup=False)
 
 
 def _parsed(text: str) -> Any:

@@ -97,6 +97,20 @@ async def test_a_queue_is_paused_and_goes_on(queues: Command, resources: Resourc
     assert not await queue.isPaused()
 
 
+async def test_what_was_done_is_told_to_machines(queues: Command, given_up: None) -> None:
+    """As the queue API tells it."""
+    done = [
+        await queues(*words, "--json")
+        for words in (
+            ("retry", "runs:ingest", "one"), ("discard", "runs:ingest", "two", "--yes"),
+            ("pause", "polling"), ("resume", "polling"),
+        )
+    ]  # fmt: skip
+    assert [json.loads(one.stdout) for one in done] == [
+        {"retried": 1}, {"discarded": 1}, {"paused": True}, {"paused": False},
+    ]  # fmt: skip
+
+
 async def test_what_is_enqueued_is_owed(queues: Command, owner: Connection) -> None:
     data = json.dumps({"ingestionId": str(uuid4())})
     for arguments, typed in (((data,), None), (("-",), data)):
