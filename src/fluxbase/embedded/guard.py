@@ -30,12 +30,11 @@ type Starting = Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
-def guarded(servers: Mapping[str, Server], starting: Starting) -> Generator[None]:
-    """Look after `servers`, by their addresses, as long as the block lasts.
+def guarded(servers: Mapping[str, Server], starting: Starting, ended: threading.Event) -> Generator[None]:
+    """Look after `servers`, by their addresses, as long as the block lasts; then `ended` is set.
 
     Within `starting` nobody else starts or stops them.
     """
-    ended = threading.Event()
     thread = threading.Thread(target=_watch, args=(servers, starting, ended), name="embedded servers", daemon=True)
     thread.start()
     try:
@@ -49,10 +48,10 @@ def _watch(servers: Mapping[str, Server], starting: Starting, ended: threading.E
     while not ended.wait(_LOOK_SECONDS):
         for address, server in servers.items():
             if not server.listens():
-                _revive(address, server, starting)
+                _revive(address, server, starting, ended)
 
 
-def _revive(address: str, server: Server, starting: Starting) -> None:
+def _revive(address: str, server: Server, starting: Starting, ended: threading.Event) -> None:
     name = type(server).__name__.removeprefix("Embedded")
     try:
         with starting():
@@ -60,6 +59,8 @@ def _revive(address: str, server: Server, starting: Starting) -> None:
                 return  # somebody else was faster
             elsewhere = server.ensure_running() != address
     except (ConfigurationError, OSError) as error:
+        if ended.is_set():
+            return  # nobody waits for it any more
         logger.error("embedded server does not start", server=name, error=str(error))  # noqa: TRY400 -- tried again
         return
     except Exception:  # whatever it is, the other server is to be looked after all the same

@@ -7,6 +7,7 @@ servers that run on, for the next to join. A server that dies is started again b
 
 import asyncio
 import fcntl
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ def join_servers(
         ConfigurationError: A server does not start, or its wheel is not installed.
     """
     postgres = EmbeddedPostgres(home, archive or wheel_archive(), configuration)
-    valkey = EmbeddedValkey(home, wheel_program())
+    ended = threading.Event()
+    valkey = EmbeddedValkey(home, wheel_program(), unwanted=ended)
     with (home.servers / "in-use.lock").open("w") as in_use:
         with _starting(home):
             fcntl.flock(in_use, fcntl.LOCK_SH)
@@ -49,7 +51,7 @@ def join_servers(
             redis_url = valkey.ensure_running()
             asyncio.run(_ensure_database(f"{address}/postgres", database))
         try:
-            with guarded({address: postgres, redis_url: valkey}, lambda: _starting(home)):
+            with guarded({address: postgres, redis_url: valkey}, lambda: _starting(home), ended):
                 yield EmbeddedServers(f"{address}/{database}", redis_url)
         finally:
             if not keep_running:

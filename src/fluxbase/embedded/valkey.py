@@ -10,18 +10,20 @@ import secrets
 import shutil
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from urllib.parse import SplitResult, urlsplit
 
 from redis import Redis
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from fluxbase.embedded.home import Home
 from fluxbase.embedded.ports import port_or_next
 from fluxbase.errors import ConfigurationError
 
 _START_SECONDS = 20
+_LISTEN_SECONDS = 5
 
 
 def wheel_program() -> Path:
@@ -55,10 +57,11 @@ def _split(url: str) -> SplitResult:
 
 @dataclass(frozen=True)
 class EmbeddedValkey:
-    """One data folder and the program that serves it."""
+    """One data folder and the program that serves it. Once `unwanted` is set, nobody waits for it to come up."""
 
     home: Home
     program: Path
+    unwanted: Event = field(default_factory=Event)
 
     @property
     def data(self) -> Path:
@@ -102,10 +105,13 @@ class EmbeddedValkey:
             return False
 
     def stop(self) -> None:
-        """Save and stop."""
+        """Save and stop; one that was started just now, as soon as it takes connections."""
         url = self._url()
         if not url:
             return
+        deadline = time.monotonic() + _LISTEN_SECONDS
+        while self._lives() and not self.listens() and time.monotonic() < deadline:
+            time.sleep(0.02)
         try:
             with _connect(url) as client:
                 client.shutdown(save=True)  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
@@ -164,7 +170,7 @@ class EmbeddedValkey:
     def _comes_up(self, url: str) -> bool:
         """Whether it answers before long; one that is reading its file says so, and may take all the time it needs."""
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.unwanted.is_set():
             try:
                 if self._answers(url):
                     return True
@@ -172,7 +178,7 @@ class EmbeddedValkey:
                     return False
             except BusyLoadingError:
                 deadline = time.monotonic() + _START_SECONDS
-            time.sleep(0.02)
+            self.unwanted.wait(0.02)
         return False
 
     def _end_of_log(self) -> str:
@@ -199,5 +205,7 @@ class EmbeddedValkey:
                 return bool(client.ping())  # pyright: ignore[reportUnknownMemberType] -- **kwargs untyped
         except BusyLoadingError:
             raise
+        except ResponseError:
+            return True  # it says what it lacks, such as room on its disk
         except RedisError:
             return False

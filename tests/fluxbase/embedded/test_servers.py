@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Event
@@ -14,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from fluxbase.embedded import Home, join_servers
 from fluxbase.embedded.ports import free_port, port_or_next
@@ -185,6 +186,50 @@ def test_a_valkey_that_does_not_answer_gets_no_second_one_beside_it(
         os.kill(pid, signal.SIGKILL)
         assert valkey.ensure_running() == servers.redis_url, "and nothing is left of the lock of one that was killed"
         assert asyncio.run(server_pid(servers.redis_url)) != pid
+
+
+def test_a_valkey_that_lacks_room_on_its_disk_answers(home: Home) -> None:
+    """It says so to every command, PING too, and to whoever joins it soon enough."""
+    valkey = EmbeddedValkey(home, wheel_program())
+    with join_servers(home, "flakeguard") as servers, Redis.from_url(servers.redis_url) as client:
+        client.config_set("save", "3600 1")
+        valkey.data.chmod(0o500)  # nothing can be written any more
+        try:
+            client.bgsave()
+            while client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+                time.sleep(0.01)
+            with pytest.raises(ResponseError, match="MISCONF"):
+                client.ping()
+            assert valkey.is_running()
+            assert valkey.ensure_running() == servers.redis_url
+        finally:
+            valkey.data.chmod(0o700)
+
+
+def test_a_stop_waits_for_no_valkey_that_reads_its_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxbase.embedded.guard._LOOK_SECONDS", 0.05)
+    reads = threading.Event()
+
+    def is_reading(_url: str) -> bool:
+        reads.set()
+        raise BusyLoadingError
+
+    def use() -> None:
+        with join_servers(home, "flakeguard") as servers:
+            pid = asyncio.run(server_pid(servers.redis_url))
+            monkeypatch.setattr(EmbeddedValkey, "_answers", staticmethod(is_reading))
+            os.kill(pid, signal.SIGKILL)
+            reads.wait(60)
+
+    user = threading.Thread(target=use)
+    user.start()
+    assert reads.wait(60)
+    user.join(30)
+    hung = user.is_alive()
+    monkeypatch.undo()  # one that hangs goes on
+    user.join()
+    assert not hung
+    assert not EmbeddedValkey(home, wheel_program()).is_running(), "though it had only begun"
 
 
 def test_a_start_that_was_cut_off_half_way_is_begun_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
