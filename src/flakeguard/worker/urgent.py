@@ -1,7 +1,7 @@
 """Slots for urgent jobs (`critical` and `high`) beside those for all: such a job begins though all of those are taken.
 
 BullMQ's script hands out the first job of a queue, whatever its priority. Here the same script looks first, within the
-same step of Redis, so no other worker can come between; what is not urgent stays where it is.
+same step of Redis, so no other worker can come between; what is not urgent stays, or goes where its priority belongs.
 """
 
 import asyncio
@@ -11,12 +11,22 @@ from flakeguard.worker.bull import Worker
 from flakeguard.worker.queues import PRIORITIES
 
 _LOOK_SECONDS: Final = 0.25
+_HIGH: Final = PRIORITIES["high"] or 0
 _TAKES: Final = 'local jobId = rcall("RPOPLPUSH", waitKey, activeKey)\n'  # after what is delayed was looked through
 # Jobs without a priority are in a list of their own; the others' score is their priority, and the order they came in.
+# What a dead worker had in hand is put there too, whatever its priority: it goes back, before others of its own.
 _LOOKS: Final = f"""
-if rcall("LLEN", waitKey) == 0 then
+local last = rcall("LINDEX", waitKey, -1)
+while last do
+  local priority = tonumber(rcall("HGET", ARGV[1] .. last, "priority")) or 0
+  if priority <= {_HIGH} then break end
+  rcall("RPOP", waitKey)
+  rcall("ZADD", KEYS[3], priority * 0x100000000, last)
+  last = rcall("LINDEX", waitKey, -1)
+end
+if not last then
   local first = rcall("ZRANGE", KEYS[3], 0, 0, "WITHSCORES")
-  if not first[2] or tonumber(first[2]) >= {(PRIORITIES["high"] or 0) + 1} * 0x100000000 then return {{0, 0, 0, 0}} end
+  if not first[2] or tonumber(first[2]) >= {_HIGH + 1} * 0x100000000 then return {{0, 0, 0, 0}} end
 end
 """
 

@@ -13,7 +13,7 @@ from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.operating.inspecting import bull_queue
 from flakeguard.worker.processors import Job
 from flakeguard.worker.publishing import Publisher
-from flakeguard.worker.queues import INGEST
+from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
 from flakeguard.worker.runner import running_worker
 from fluxbase.resources import Resources
 
@@ -117,6 +117,29 @@ async def test_what_was_put_back_and_is_due_begins_too(
         assert held_up.begun == ["first", "urgent"]
         held_up.let_end()
         await held_up.until("theirs")
+
+
+async def test_what_a_dead_worker_had_in_hand_is_as_urgent_as_it_was(
+    resources: Resources, settings: FlakeGuardSettings, held_up: HeldUp
+) -> None:
+    """BullMQ puts it back before all others, in the list of those without a priority."""
+    client: Any = resources.redis
+    queue = f"{PREFIX}:{bullmq_name(INGEST)}"
+    async with running_worker(resources, one_slot(settings, 2), WorkerMetrics(CollectorRegistry())):
+        await publish(resources, first="normal")
+        await held_up.until("first")
+        async with client.pipeline(transaction=True) as step:
+            await publish(resources, second="normal", stalled="normal", third="low", also_stalled="low")
+            for job in ("stalled", "also_stalled"):
+                step.zrem(f"{queue}:prioritized", job)
+                step.rpush(f"{queue}:wait", job)
+            await step.execute()
+        await publish(resources, urgent="high")
+        await held_up.until("urgent")
+        assert held_up.begun == ["first", "urgent"]
+        held_up.let_end()
+        await held_up.until("second", "third", "stalled", "also_stalled")
+    assert held_up.begun == ["first", "urgent", "stalled", "second", "also_stalled", "third"]
 
 
 async def test_without_such_slots_it_waits_for_one(
