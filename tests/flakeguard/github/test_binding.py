@@ -50,7 +50,7 @@ class Person:
 
     def _told(self, one: dict) -> dict:
         told = over(shapes.installation(self._github, one["id"]), one)
-        return told if "login" in one["account"] else {**told, "account": one["account"]}
+        return told if one["account"] and "login" in one["account"] else {**told, "account": one["account"]}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -237,10 +237,15 @@ def of_an_enterprise(person):
     person.installations[0] |= {"account": {**named, **dates}, "target_type": "Enterprise"}
 
 
+def of_no_account(person):
+    person.installations[0]["account"] = None
+
+
 @pytest.mark.parametrize(
     "change",
     [of_a_reader, of_somebody_pending, of_a_stranger, of_nobody_there, of_another_account_of_that_name,
-     of_another_users_own_account, of_an_account_that_the_installation_is_not_of, of_an_enterprise],
+     of_another_users_own_account, of_an_account_that_the_installation_is_not_of, of_an_enterprise,
+     of_no_account],
 )  # fmt: skip
 async def test_nobody_else_binds(client, owner, tenant, deliver, person, change):
     await deliver("installation", installation_event("created", INSTALLATION, repository()))

@@ -11,8 +11,9 @@ from tests.github.webhooks import completed, examples
 from flakeguard.github.publishing.processing import AnalyzeRunData
 from flakeguard.github.webhooks import applying
 from flakeguard.github.webhooks import repository as stored
+from flakeguard.github.webhooks.reading import read
 from flakeguard.github.webhooks.receiving import take_again
-from flakeguard.github.webhooks.working import App
+from flakeguard.github.webhooks.working import App, Occasion
 from flakeguard.worker.outbox import settle
 
 from .conftest import (
@@ -21,6 +22,7 @@ from .conftest import (
     SECRET,
     SHA,
     bury,
+    installation_event,
     repository,
     run_event,
     signed,
@@ -334,3 +336,14 @@ async def test_old_deliveries_go_unless_they_owe_work(bound, deliver, owner, res
     await deliver("ping", {}, guid="young")
     assert await clean_deliveries(resources.database, resources.now() - timedelta(days=30)) == 1
     assert {one["guid"] for one in await deliveries(owner)} == {"owes", "young"}
+
+
+async def test_a_change_that_comes_late_waits_for_nobody_who_holds_its_installation(deliver, resources) -> None:
+    await deliver("installation", installation_event("created", INSTALLATION))
+    told = read("installation", completed("installation", installation_event("suspend", INSTALLATION)))
+    async with resources.database.transaction() as other, resources.database.transaction() as connection:
+        await other.fetch("SELECT FROM github_installations WHERE id = $1 FOR SHARE", INSTALLATION)
+        await connection.execute("SET LOCAL lock_timeout = '1s'")
+        late = Occasion("late", resources.now(), late=True)
+        outcome = await applying.apply(connection, told, App(1, "https://api.github.com"), late)
+    assert outcome.state == "ignored"

@@ -90,8 +90,8 @@ class _Asking:
             found: list[Any] = (said or {}).get("installations") or []
             for one in found:
                 if one["id"] == installation_id:
-                    account = one["account"]  # an enterprise has no login, and is nobody's organisation
-                    return Account(account["id"], account.get("login", ""), one["target_type"])
+                    account = one["account"]  # may be null; an enterprise has no login, and is nobody's organisation
+                    return account and Account(account["id"], account.get("login", ""), one["target_type"])
             if len(found) < _A_PAGE:
                 return None
         return None

@@ -25,7 +25,7 @@ async def apply(connection: Connection, told: Delivery, app: App, occasion: Occa
     """Do what a delivery asks for; what became of it."""
     if told.installation_id is None:
         return _of_no_installation(told)
-    changes_it = isinstance(told.notice, InstallationChanged)
+    changes_it = isinstance(told.notice, InstallationChanged) and not occasion.late
     hold = installations.hold_alone if changes_it else installations.hold_installation
     installation = await hold(connection, told.installation_id, told.account, api_url=app.api_url)
     if installation is None:
