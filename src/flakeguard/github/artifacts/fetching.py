@@ -18,7 +18,7 @@ import structlog
 
 from flakeguard.github.artifacts.attempts import of_attempt
 from flakeguard.github.artifacts.choosing import ArtifactRules, choose
-from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, one_line, stable_name
+from flakeguard.github.artifacts.naming import JobIdentity, Jobs, RunJob, cut, one_line, stable_name
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.artifacts.unpacking import BrokenArtifactError, unpack
 from flakeguard.github.errors import GitHubAwayError, GitHubRefusedError, GoneError, HalfArtifactError, TooLargeError
@@ -207,7 +207,7 @@ async def _fetch_each(fetch: _Fetch, chosen: Sequence[Artifact], told: _Told) ->
             await _fetch_one(fetch, artifact, jobs, by_name, told)
             just_failed = False
         except HalfArtifactError as error:  # its storage answered, so it says nothing of the next one's
-            first = first or error
+            first, just_failed = first or error, False
         except GitHubAwayError as error:
             if just_failed:
                 raise
@@ -285,7 +285,7 @@ def _meta(fetch: _Fetch, identity: JobIdentity, job: Job | None) -> RunMeta:
     run = fetch.run
     return RunMeta(
         sha=run.head_sha, branch=run.head_branch or "", provider="github", repo_full_name=fetch.called,
-        workflow_name=one_line(run.workflow_name or "") or None,
+        workflow_name=cut(one_line(run.workflow_name or "")) or None,
         github_run_id=str(run.id), github_run_attempt=fetch.attempt,
         github_run_number=run.run_number, run_url=run.html_url, event=run.event,
         pr_number=min(fetch.pr_numbers, default=None), job_name=identity.name, job_variant=identity.variant,

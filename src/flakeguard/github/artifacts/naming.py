@@ -5,6 +5,7 @@ times play no part, and where the names do not agree with exactly one job the ar
 What `flakeguard upload` sends from inside the job is named alike, so that both are one run.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Jobs:
         shards = _shard_positions(parts.values())
         self._known = [
             _Known(
-                JobIdentity(parts[name][0], _variant(job, parts[name], shards)[:_LONGEST], name),
+                JobIdentity(parts[name][0], cut(_variant(job, parts[name], shards)), name),
                 frozenset(_tokens(name)),
                 frozenset(_tokens(" ".join(parts[name][1]))),
             )
@@ -109,7 +110,7 @@ class Jobs:
         """
         said = frozenset(_tokens(name)) - _SAYS_NOTHING
         found = self._agreeing(said) if said else self._only()
-        return found or JobIdentity(name[:_LONGEST], "")
+        return found or JobIdentity(cut(name), "")
 
     def _only(self) -> JobIdentity | None:
         """The artifact names no job: the run's only one left it, or its only one with tests in its name."""
@@ -125,8 +126,15 @@ class Jobs:
 
 
 def one_line(name: str) -> str:
-    """A name as an upload may tell it: a matrix may hold whole scripts, and GitHub puts them into the job's name."""
-    return " ".join(_CONTROLS.sub(" ", name).split())[:_LONGEST]
+    """A name without line ends: a matrix may hold whole scripts, and GitHub puts them into the job's name."""
+    return " ".join(_CONTROLS.sub(" ", name).split())
+
+
+def cut(name: str) -> str:
+    """As much of a name as an upload may tell; long ones that differ only at the end stay different."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 12]}… {hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
 def stable_name(name: str, *, run_id: int, run_attempt: int, head_sha: str) -> str:
@@ -145,8 +153,8 @@ def _tokens(text: str) -> list[str]:
 def _split(name: str) -> tuple[str, tuple[str, ...]]:
     found = _MATRIX.match(name)
     if found is None:
-        return name[:_LONGEST], ()
-    return found["name"][:_LONGEST], tuple(value.strip() for value in found["values"].split(","))
+        return cut(name), ()
+    return cut(found["name"]), tuple(value.strip() for value in found["values"].split(","))
 
 
 def _is_test_job(known: _Known) -> bool:

@@ -161,6 +161,23 @@ async def test_names_of_any_length_and_of_several_lines_lose_no_results(
     assert (workflow[:4], len(workflow), job, variant) == ("CI w", 500, "unit", "linux-x64, make make test")
 
 
+async def test_legs_of_a_matrix_with_long_values_stay_two(
+    resources: Resources, fake: FakeGitHub, github: GitHub
+) -> None:
+    shop = fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
+    fake.add_run(shop, 1000)
+    for minutes, version in ((5, "3.12"), (6, "3.13")):
+        fake.add_job(shop, 1000, f"unit ({'make ' * 120}, {version})", completed_at=at(minutes=minutes))
+        fake.add_artifact(shop, 1000, f"junit-unit-{version}", JUNIT)
+    await fetch(resources, github)
+    await carry_out(resources)
+    told = await rows(resources, "SELECT job, variant, completed_at FROM test_runs ORDER BY completed_at")
+    assert [job for job, _, _ in told] == ["unit", "unit"]
+    assert len({variant for _, variant, _ in told}) == 2
+    assert all(len(variant) <= 500 for _, variant, _ in told)
+    assert [ended for _, _, ended in told] == [STARTED + timedelta(minutes=5), STARTED + timedelta(minutes=6)]
+
+
 async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
 ) -> None:
@@ -209,6 +226,18 @@ async def test_a_zip_that_stays_half_keeps_no_other_back(
     fake.add_artifact(shop, 1000, "junit-b", JUNIT)
     fake.faults.on(faults.STORED, faults.unmeasured(), times=1)
     with pytest.raises(HalfArtifactError, match="junit-a"):
+        await fetch(resources, github)
+    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]
+
+
+async def test_a_half_zip_between_two_that_do_not_arrive_is_an_answer(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    for name, packed in (("a", JUNIT), ("b", JUNIT[: len(JUNIT) // 2]), ("c", JUNIT), ("d", JUNIT)):
+        fake.add_artifact(shop, 1000, f"junit-{name}", packed)
+    for fault in (faults.half(), faults.unmeasured(), faults.half()):
+        fake.faults.on(faults.STORED, fault, times=1)
+    with pytest.raises(GitHubAwayError):
         await fetch(resources, github)
     assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]
 
