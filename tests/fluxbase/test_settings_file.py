@@ -72,6 +72,8 @@ def test_what_cannot_be_meant_is_told(file: Path, text: str, told: str):
         ("public: {url: 'http://['}", "whole address"),
         ("auth: {redirect_urls: app.example.com/back}", "app.example.com/back is no whole address"),
         ("auth: {redirect_urls: 'https://'}", "no whole address"),
+        ("auth: {redirect_urls: 'localhost:3000'}", "localhost:3000 is no whole address"),
+        ("auth: {redirect_urls: 'app.example.com:8443/back'}", "no whole address"),
         ("auth: {jwt_secret: secret}", "at least 32 characters"),
         ("auth: {jwt_expiry: 0s}", "jwt_expiry|1 second"),
         ("auth: {refresh_expiry: 0s}", "refresh_expiry|1 second"),

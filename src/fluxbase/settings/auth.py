@@ -84,8 +84,9 @@ class AuthSettings(BaseSettings):
     @classmethod
     def _are_whole(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
-            # Applications on phones have schemes of their own: com.example.app:/back
+            # Applications on phones have schemes of their own: com.example.app:/back. In localhost:3000 there is none.
             scheme = urlsplit(address).scheme
-            if not (is_web_address(address) or (scheme and scheme not in ("http", "https"))):
+            of_an_application = scheme not in ("", "http", "https") and address[len(scheme) :].startswith(":/")
+            if not (is_web_address(address) or of_an_application):
                 raise ValueError(f"{address} is no whole address, such as https://app.example.com/back")
         return value
