@@ -1,5 +1,6 @@
 """Signing in by a provider: a real OpenID Connect server beside us, and a GitHub of our own."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -258,6 +259,23 @@ async def test_what_a_stolen_session_began_ends_with_it(client, owner):
     answer = await client.get(back)
     assert (answer.status_code, answer.json()["code"]) == (401, "SESSION_ENDED")
     assert await owner.fetchval("SELECT count(*) FROM auth.identities") == 0
+
+
+async def test_a_connection_waits_for_a_change_of_password_and_is_in_nobodys_way(client, owner):
+    """Both hold the account and its session; in another order they would wait for each other, and one be thrown out."""
+    ada = await confirmed_ada(client, owner)
+    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
+    back = await consent(begun.json()["url"], "eve")
+    async with owner.transaction():
+        await owner.execute("UPDATE auth.users SET encrypted_password = 'another'")
+        connecting = asyncio.create_task(client.get(back))
+        waits = """SELECT EXISTS (SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
+        while not await owner.fetchval(waits):
+            await asyncio.sleep(0.01)
+        await owner.execute("DELETE FROM auth.sessions")
+    answer = await connecting
+    assert (answer.status_code, answer.json()["code"]) == (401, "SESSION_ENDED")
 
 
 async def test_an_identity_has_one_account(client, ada, owner):

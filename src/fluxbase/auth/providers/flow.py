@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from fluxbase.auth import one_time, redirects, signing_in, tokens
+from fluxbase.auth import repository as accounts_repository
 from fluxbase.auth.accounts import Accounts
 from fluxbase.auth.encryption import SecretBox
 from fluxbase.auth.mail.links import base
@@ -119,7 +120,11 @@ async def arrive(accounts: Accounts, name: str, departure: Departure, *, code: s
 
 
 async def _check_session(accounts: Accounts, connection: Connection, user_id: UUID, session: str) -> None:
-    """Whoever stole a session must not come back with an identity after it was ended."""
+    """Whoever stole a session must not come back with an identity after it was ended.
+
+    The account is locked first, as by everybody who ends sessions for a change of it: else both wait for each other.
+    """
+    await accounts_repository.find_user(connection, user_id)
     if not session or not await repository.hold_session(connection, user_id, UUID(session), accounts.now()):
         raise SessionEndedError
 
