@@ -271,7 +271,7 @@ async def test_a_connection_waits_for_a_change_of_password_and_is_in_nobodys_way
         connecting = asyncio.create_task(client.get(back))
         waits = """SELECT EXISTS (SELECT FROM pg_stat_activity
                    WHERE datname = current_database() AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
-        while not await owner.fetchval(waits):
+        while not await owner.fetchval(waits):  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
             await asyncio.sleep(0.01)
         await owner.execute("DELETE FROM auth.sessions")
     answer = await connecting
