@@ -4,11 +4,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-import asyncpg
 from redis.exceptions import RedisError
 
 from flakeguard.cli.output import ExitCode, fail, stderr
 from flakeguard.settings import FlakeGuardSettings
+from fluxbase.cli.starting import is_servers_fault
 from fluxbase.errors import ConfigurationError
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses
@@ -39,8 +39,10 @@ def reached(settings: FlakeGuardSettings, *, quiet: bool = False, asks: bool = F
         fail(ExitCode.UNREACHABLE, str(error))
     except RedisError as error:
         fail(ExitCode.UNREACHABLE, f"Redis cannot be used ({type(error).__name__}: {error})", hint="Does it run?")
-    except (OSError, asyncpg.PostgresError) as error:
-        fail(ExitCode.UNREACHABLE, f"a server went away ({type(error).__name__}: {error})", hint="Does it run?")
+    except Exception as error:
+        if not is_servers_fault(error):
+            raise
+        fail(ExitCode.UNREACHABLE, f"a server cannot be used ({type(error).__name__}: {error})", hint="Does it run?")
 
 
 def _say(message: str) -> None:

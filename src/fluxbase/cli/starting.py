@@ -9,6 +9,7 @@ import asyncpg
 
 from fluxbase.cli.output import ExitCode, fail, say
 from fluxbase.errors import ConfigurationError, ConflictError, FluxbaseError, NotFoundError
+from fluxbase.http.problem import is_outage
 from fluxbase.monitoring import configure_logging
 from fluxbase.resources import Addresses, Resources, open_resources
 from fluxbase.servers import reach_servers
@@ -18,6 +19,7 @@ from fluxbase.settings.reading import read_settings
 HISTORY = "fluxbase"
 """The migrations of `fluxbase serve`: its own only. Also the embedded database's name."""
 _REFUSED_VALUES = ("22", "23")  # classes of SQLSTATE: no such value, a constraint
+_LETS_NOBODY_IN = ("08", "28", "3D", "53300", "57P")  # connection, sign-in, no such database, too many, shut down
 
 
 def settings_of(**overrides: Any) -> Settings:
@@ -45,8 +47,17 @@ def reached(settings: Settings, *, quiet: bool = True, logs_to: TextIO | None = 
             yield addresses
     except ConfigurationError as error:
         fail(ExitCode.UNREACHABLE, str(error))
-    except (OSError, asyncpg.PostgresError) as error:
-        fail(ExitCode.UNREACHABLE, f"a server went away ({type(error).__name__}: {error})", hint="Does it run?")
+    except Exception as error:
+        if not is_servers_fault(error):
+            raise
+        fail(ExitCode.UNREACHABLE, f"a server cannot be used ({type(error).__name__}: {error})", hint="Does it run?")
+
+
+def is_servers_fault(error: Exception) -> bool:
+    """Whether PostgreSQL or Redis went away or lets nobody in; everything else is the command's own trouble."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_LETS_NOBODY_IN)
+    return is_outage(error) and not isinstance(error, BrokenPipeError)  # whoever read what we say went away
 
 
 def run[T](work: Callable[[Resources, Settings], Awaitable[T]]) -> T:
