@@ -2,6 +2,7 @@
 
 GitHub lists runs by the time they were created, and a rerun keeps that time, so each look begins a day before the
 newest run that is known: runs that were under way, and reruns, are seen again. What is known already is not owed twice.
+A run that waits for a maintainer's approval may do so for longer: the list begins no later than it, for a week at most.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from datetime import datetime, timedelta
 OVERLAP = timedelta(days=1)
 FIRST_LOOK = timedelta(days=7)
 """How far back a repository is read that was never polled."""
+LONGEST_APPROVAL = timedelta(days=7)
+"""How long a run that waits for approval is looked for."""
 LONGEST_WAIT = timedelta(hours=6)
 DEAD_RESTS = timedelta(hours=1)
 """How long after a look was given up the repository is looked at again, whether or not a person did anything."""
@@ -20,10 +23,14 @@ def created_since(cursor: datetime | None, now: datetime) -> datetime:
     return (cursor - OVERLAP) if cursor else (now - FIRST_LOOK).replace(minute=0, second=0, microsecond=0)
 
 
-def next_cursor(cursor: datetime | None, created: Iterable[datetime], now: datetime) -> datetime | None:
-    """The newest creation seen, never later than now and never earlier than before."""
-    seen = [min(moment, now) for moment in created]
-    return max([*seen, cursor]) if cursor else max(seen, default=None)
+def next_cursor(
+    cursor: datetime | None, created: Iterable[datetime], now: datetime, oldest_waiting: datetime | None = None
+) -> datetime | None:
+    """The newest creation seen, never later than now nor earlier than before, and what waits is listed from it on."""
+    newest = max((min(moment, now) for moment in created), default=None)
+    if newest is not None and oldest_waiting is not None:
+        newest = min(newest, oldest_waiting + OVERLAP)
+    return max((moment for moment in (newest, cursor) if moment is not None), default=None)
 
 
 def due_before(now: datetime, interval: timedelta) -> datetime:

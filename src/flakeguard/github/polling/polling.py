@@ -14,7 +14,14 @@ from flakeguard.github.artifacts.fetching import as_noted
 from flakeguard.github.artifacts.source import Source
 from flakeguard.github.facts import Run, WorkflowRun
 from flakeguard.github.installations.repository import KnownRepository
-from flakeguard.github.polling.pace import DEAD_RESTS, created_since, due_before, next_cursor, wait_after
+from flakeguard.github.polling.pace import (
+    DEAD_RESTS,
+    LONGEST_APPROVAL,
+    created_since,
+    due_before,
+    next_cursor,
+    wait_after,
+)
 from flakeguard.github.webhooks import owing, repository
 from flakeguard.github.webhooks.priorities import priority_of, ran_nothing, waits_for_approval
 from flakeguard.worker.dead_letters import retry
@@ -118,7 +125,8 @@ async def _look(
             for run in sorted(page.runs, key=lambda run: (run.id, run.attempt)):
                 owed += await _hear_of(connection, known, run, data.correlation_id or job_id)
     async with database.transaction() as connection:
-        cursor = next_cursor(row["poll_cursor"], created, now())
+        waiting = await connection.fetchval(_SQL["oldest_waiting"], known.id, now() - LONGEST_APPROVAL)
+        cursor = next_cursor(row["poll_cursor"], created, now(), waiting)
         await connection.execute(_SQL["polled"], known.id, cursor, etags[:_MOST_ETAGS], now())
         await settle(connection, job_id)
         await _top_up(connection, pace, now())

@@ -17,6 +17,14 @@ FROM github_repositories r JOIN github_installations i ON i.id = r.installation_
 WHERE r.id = $1 AND r.project_id IS NOT NULL AND r.removed_at IS NULL
   AND i.organization_id IS NOT NULL AND i.suspended_at IS NULL AND i.deleted_at IS NULL
 
+-- name: oldest_waiting
+-- Of the newest: GitHub lists no more than 1,000 runs. While it runs after all it is in no list, and still waits here.
+SELECT min(run_started_at) FROM (
+    SELECT run_started_at, conclusion, state FROM github_runs WHERE repository_id = $1
+    ORDER BY workflow_run_id DESC, run_attempt DESC LIMIT 2000
+) newest
+WHERE conclusion = 'action_required' AND state IS NULL AND run_started_at > $2
+
 -- name: polled
 UPDATE github_repositories SET poll_cursor = coalesce($2, poll_cursor), etags = $3, polled_at = $4, poll_after = NULL,
     poll_failures = 0

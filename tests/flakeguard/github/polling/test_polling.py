@@ -93,6 +93,30 @@ async def test_a_run_that_waited_for_approval_is_owed_once_it_has_run(
     assert await poll(resources, github) == {"polled": True, "runsSeen": 1, "runsOwed": 1}
 
 
+async def test_a_run_that_is_approved_after_days_is_found_though_newer_ones_came(
+    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
+) -> None:
+    def at(**later: int) -> str:
+        return f"{STARTED + timedelta(**later):%Y-%m-%dT%H:%M:%SZ}"
+
+    fake.add_run(shop, 1, conclusion="action_required")
+    await poll(resources, github, STARTED + timedelta(hours=1))
+    for hours in (29, 60):
+        fake.add_run(shop, hours, created_at=at(hours=hours))
+        await poll(resources, github, STARTED + timedelta(hours=hours))
+    fake.add_run(shop, 1, status="in_progress", conclusion=None)
+    fake.add_run(shop, 61, created_at=at(hours=61))
+    await poll(resources, github, STARTED + timedelta(hours=61))
+    fake.add_run(shop, 1, conclusion="success")
+    assert (await poll(resources, github, STARTED + timedelta(hours=62)))["runsOwed"] == 1
+    cursor = f"SELECT poll_cursor FROM github_repositories WHERE id = {REPOSITORY}"
+    assert await rows(resources, cursor) == [(STARTED + timedelta(hours=61),)]  # held no longer
+    fake.add_run(shop, 62, conclusion="action_required", created_at=at(hours=62), run_started_at=at(hours=62))
+    fake.add_run(shop, 63, created_at=at(days=11))
+    await poll(resources, github, STARTED + timedelta(days=11))
+    assert await rows(resources, cursor) == [(STARTED + timedelta(days=11),)]  # nor for longer than a week
+
+
 async def test_a_rerun_behind_a_page_that_is_still_the_same_is_seen(
     resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +217,13 @@ def test_cursors_overlap_and_never_go_back() -> None:
     assert next_cursor(None, [NOW + timedelta(days=9), STARTED], NOW) == NOW
     assert next_cursor(None, [], NOW) is None
     assert wait_after(99, timedelta(minutes=5), 0.0) == LONGEST_WAIT
+
+
+def test_a_cursor_lets_what_waits_be_listed() -> None:
+    assert next_cursor(None, [NOW], NOW, NOW - timedelta(hours=9)) == NOW
+    assert next_cursor(None, [NOW], NOW, NOW - timedelta(days=3)) == NOW - timedelta(days=2)
+    assert next_cursor(STARTED, [NOW], NOW, NOW - timedelta(days=3)) == STARTED
+    assert next_cursor(None, [], NOW, NOW) is None
 
 
 async def test_a_rate_limit_is_no_failure_of_the_repository(
