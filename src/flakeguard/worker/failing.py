@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import asyncpg
 import structlog
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import RedisError
 
 from flakeguard.worker.bull import DelayedError, UnrecoverableError
 from flakeguard.worker.dead_letters import Cause, note_failure
@@ -38,7 +38,8 @@ _PROBE_SECONDS = 2.0
 # Fields of our own in BullMQ's hash of the job: they live as long as it does.
 _WAITS, _WAITS_SINCE = "fg:waits", "fg:waits_since"
 # Only where the job is still there: after a FLUSHDB, BullMQ would take our fields alone for a job and add no other.
-_COUNT_WAIT = """
+# A full Redis takes them too, or nothing would end the waits there.
+_COUNT_WAIT = """#!lua flags=allow-oom
 if redis.call('EXISTS', KEYS[1]) == 1 then
     redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
     redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
@@ -161,10 +162,7 @@ async def _waiting(resources: Resources, job: Job) -> tuple[int, float]:
 async def _delay(resources: Resources, job: Job, delay: int) -> None:
     client: Any = resources.redis
     now = resources.now().timestamp()
-    try:
-        await client.eval(_COUNT_WAIT, 1, _key(job), _WAITS, _WAITS_SINCE, now)
-    except OutOfMemoryError:  # what follows makes nothing larger, and a full Redis lets it pass
-        logger.warning("a wait could not be counted", queue=job.queue)
+    await client.eval(_COUNT_WAIT, 1, _key(job), _WAITS, _WAITS_SINCE, now)
     await job.bull.moveToDelayed(round(now * 1000) + delay, job.token)
 
 

@@ -126,8 +126,9 @@ async def test_a_missing_column_waits_only_where_the_tables_are_another_versions
 async def test_a_full_redis_costs_no_try_and_is_no_health(
     resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At `maxmemory` what makes nothing larger passes: BullMQ may put a job back, and our count of waits is refused."""
+    """At `maxmemory` BullMQ may put a job back, and our count of waits passes, too: it ends them after a day."""
     tries: list[int] = []
+    counted: dict[str, str] = {}
     done = asyncio.Event()
     with own_home("full-redis") as home, own_valkey(home) as valkey:
         redis = connect_redis(valkey.url)
@@ -140,6 +141,7 @@ async def test_a_full_redis_costs_no_try_and_is_no_health(
                 _, healthy = await worker_health(theirs, settings)
                 assert not healthy
                 raise RetryLater(0.01, counts=False, message="API rate limit exceeded")
+            counted.update(await redis.hgetall(f"{PREFIX}:{bullmq_name(INGEST)}:theirs"))
             done.set()
             return {}
 
@@ -151,6 +153,8 @@ async def test_a_full_redis_costs_no_try_and_is_no_health(
         _, healthy = await worker_health(theirs, settings)
         await redis.aclose()
     assert tries[:2] == [1, 1]
+    assert counted["fg:waits"] == "1"
+    assert "fg:waits_since" in counted
     assert healthy
 
 
