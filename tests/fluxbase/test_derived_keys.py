@@ -22,7 +22,7 @@ def test_what_was_sealed_before_opens():
     sealed = (  # by the version that had no derived_key yet
         "gAAAAABrBzncNAvapVkhW-NsnHREMLKTQjiARYpnoF9lVXhPID7cIAC-L56rp_ro1i3ZVrbmo5Ss0sRhNRpZHjpl68r3fK4aUg=="
     )
-    assert SecretBox([SECRET]).open(sealed) == "a text"
+    assert SecretBox(SECRET, purpose="secrets at rest").open(sealed) == "a text"
 
 
 def test_no_token_of_a_page_is_made_with_the_secret_that_signs_access_tokens():
