@@ -351,7 +351,9 @@ async def test_priorities_are_served_in_their_order(
 
     only(monkeypatch, process)
     await (_owe_each if added_by == "us" else _add_each)(resources)
-    async with worker(resources, settings.model_copy(update={"worker_concurrency": 1})):
+    # Urgent ones would else begin beside the one slot, and the order be that of two.
+    one_slot = settings.model_copy(update={"worker_concurrency": 1, "high_priority_concurrency": 0})
+    async with worker(resources, one_slot):
         async with asyncio.timeout(20):
             await all_done.wait()
     assert order == ["critical", "high", "normal", "low"]
