@@ -4,7 +4,6 @@ Kinds of column: numbers as numbers, times as times, booleans, uuids, and everyt
 is written). A NULL matches nothing but `is.null`.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from fluxbase.realtime.errors import InvalidFilterError
+from fluxbase.realtime.json_text import json_text
 from fluxbase.realtime.like import parse_like
 
 
@@ -151,9 +151,8 @@ def comparable(kind: Kind, value: Any) -> Comparable | None:
         return None
 
 
-def _as_text(value: Any) -> str:
-    # Documents as PostgreSQL writes jsonb, with a space after commas and colons.
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, bool | dict | list) else str(value)
+def _as_text(value: object) -> str:
+    return json_text(value, comma=", ", colon=": ")  # as PostgreSQL writes jsonb
 
 
 def _moment(value: str) -> datetime:

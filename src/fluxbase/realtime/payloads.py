@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from fluxbase.realtime.events import Change, Version
 from fluxbase.realtime.filters import Kind
+from fluxbase.realtime.json_text import Raw, json_text
 from fluxbase.realtime.tables import LiveTable
 
 
@@ -28,36 +29,17 @@ def _row(table: LiveTable, version: Version | None) -> str:
 
 
 def _without(version: Version, readable: Mapping[str, Kind]) -> str:
-    return _dump({name: value for name, value in _parts(version.text).items() if name in readable})
+    return json_text({name: value for name, value in _parts(version.text).items() if name in readable})
 
 
 def sent_by_sql(details: str) -> tuple[str, str]:
     """The event and the payload (JSON text) of a `realtime.send`."""
     parts = _parts(details)
-    return str(parts.get("event")), _dump(parts.get("payload"))
+    return str(parts.get("event")), json_text(parts.get("payload"))
 
 
 def _parts(text: str) -> dict[str, object]:
-    return json.loads(text, parse_float=_Raw, parse_int=_Raw)  # numbers stay the text that PostgreSQL wrote
-
-
-class _Raw(str):
-    """A number's text."""
-
-    __slots__ = ()
-
-
-def _dump(value: object) -> str:
-    match value:
-        case _Raw():
-            return str(value)
-        case dict():
-            pairs = (f"{json.dumps(name)}:{_dump(item)}" for name, item in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- JSON
-            return f"{{{','.join(pairs)}}}"
-        case list():
-            return f"[{','.join(_dump(item) for item in value)}]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- JSON
-        case _:
-            return json.dumps(value)
+    return json.loads(text, parse_float=Raw, parse_int=Raw)  # numbers stay the text that PostgreSQL wrote
 
 
 def bulk_payload(table: LiveTable | tuple[str, str], reason: str, details: Mapping[str, object]) -> str:

@@ -19,7 +19,7 @@ ROW = {
     "b": True,
     "at": "2026-01-02T03:04:05.6+00:00",
     "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
-    "doc": {"state": "öffen", "tags": [1, None, True]},
+    "doc": {"state": "öffen", "tags": [1, None, True, Decimal("2.50")]},
 }
 
 
@@ -34,7 +34,7 @@ ROW = {
         ("n=is.null", False), ("at=gt.2026-01-02", True),
         ("at=lt.2026-01-02T04:04:05+01:00", False),
         ("at=eq.2026-01-02T04:04:05.6+01:00", True), ("id=eq.0F8FAD5B-D9CB-469F-A165-70867728950E", True),
-        ('doc=eq.{"state": "öffen", "tags": [1, null, true]}', True), ('doc=like.*"state": "ö*', True),
+        ('doc=eq.{"state": "öffen", "tags": [1, null, true, 2.50]}', True), ('doc=like.*"state": "ö*', True),
     ],
 )  # fmt: skip
 def test_what_passes(text, expected):
