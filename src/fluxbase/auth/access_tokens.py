@@ -119,7 +119,7 @@ def _decoded_lean(secret: str, token: str) -> TokenClaims:
         raise jwt.InvalidSignatureError
     payload = signed[len(_OUR_HEADER) :]
     try:
-        text = _read(payload).decode()
+        text = _unarmored(payload).decode()
         # PostgreSQL reads the same text, and would not understand NaN.
         claims: Any = from_json(text, allow_inf_nan=False)
     except ValueError as error:  # signed by who shares our secret, and careless
@@ -143,6 +143,6 @@ def _unpadded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def _read(part: str) -> bytes:
+def _unarmored(part: str) -> bytes:
     # base64's own function makes a table of letters each time. Too much padding at the end does no harm.
     return binascii.a2b_base64(part.replace("-", "+").replace("_", "/") + "==")

@@ -162,27 +162,22 @@ async def test_who_may_not_write_runs_nothing_again(bound, deliver, owner, resou
     assert shop.rerun == []
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "told"),
+    [
+        (403, "This workflow is already running", "not now: .*already running.*"),
+        (404, "Not Found", "GitHub has it no more"),
+    ],
+)
 async def test_a_run_that_github_does_not_run_again_keeps_no_other_from_it(
-    bound, deliver, owner, resources, fake, shop, github
+    bound, deliver, owner, resources, fake, shop, github, status, message, told
 ):
     await deliver("workflow_run", run_event(run_id=1))
     await deliver("workflow_run", run_event(run_id=2))
     job_id = await owed_action(deliver, owner, "rerun_failed")
-    fake.fail("/runs/1/rerun", status=403, body={"message": "This workflow is already running"})
+    fake.fail("/runs/1/rerun", status=status, body={"message": message})
     answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
-    assert re.fullmatch(r"Failed jobs run again: 1 \(not now: .*already running.*\), 2\.", answer)
-    assert shop.rerun == [2]
-
-
-async def test_a_run_that_was_deleted_at_github_keeps_no_other_from_it(
-    bound, deliver, owner, resources, fake, shop, github
-):
-    await deliver("workflow_run", run_event(run_id=1))
-    await deliver("workflow_run", run_event(run_id=2))
-    job_id = await owed_action(deliver, owner, "rerun_failed")
-    fake.fail("/runs/1/rerun", status=404, body={"message": "Not Found"})
-    answer = await perform(resources, github, pressed("rerun_failed"), job_id=job_id, config=DEFAULT_CONFIG)
-    assert answer == "Failed jobs run again: 1 (GitHub has it no more), 2."
+    assert re.fullmatch(rf"Failed jobs run again: 1 \({told}\), 2\.", answer)
     assert shop.rerun == [2]
 
 
