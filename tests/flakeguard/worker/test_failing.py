@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from flakeguard.settings import FlakeGuardSettings
 from flakeguard.worker import failing, outbox, retry_policy, runner
@@ -20,18 +18,17 @@ from flakeguard.worker.dead_letters import Cause, bury, count_dead_letters, dead
 from flakeguard.worker.errors import RetryLater
 from flakeguard.worker.health import worker_health
 from flakeguard.worker.jobs import PROCESS_RUN
-from flakeguard.worker.metrics import WorkerMetrics
 from flakeguard.worker.operating import commanding
 from flakeguard.worker.operating.inspecting import failures
-from flakeguard.worker.outbox import Relay, owe, settle
-from flakeguard.worker.processors import Job, Processor
+from flakeguard.worker.outbox import owe, settle
+from flakeguard.worker.processors import Job
 from flakeguard.worker.publishing import Kept, Publisher
 from flakeguard.worker.queues import INGEST, PREFIX, bullmq_name
-from flakeguard.worker.runner import running_worker
 from fluxbase.db import Connection
 from fluxbase.resources import Addresses, Resources, connect_redis
 
 from ...fluxbase.failure.own_servers import own_home, own_valkey
+from .one_processor import only, worker
 
 KEY = f"{PREFIX}:runs-ingest"
 
@@ -39,14 +36,6 @@ KEY = f"{PREFIX}:runs-ingest"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_policy, "RETRY_DELAY_MS", 20)
-
-
-def only(monkeypatch: pytest.MonkeyPatch, processor: Processor) -> None:
-    monkeypatch.setattr(runner, "processors", lambda *_, **_named: {(INGEST, PROCESS_RUN): processor})
-
-
-def worker(resources: Resources, settings: FlakeGuardSettings):
-    return running_worker(resources, settings, WorkerMetrics(CollectorRegistry()))
 
 
 async def owe_one(resources: Resources, job_id: str = "run-1") -> None:
@@ -333,64 +322,6 @@ async def test_ended_jobs_are_kept_to_the_configured_numbers(
         async with asyncio.timeout(20):
             await all_done.wait()
     assert await resources.redis.zcard(f"{KEY}:completed") == 3
-
-
-@pytest.mark.parametrize("added_by", ["us", "others"])
-async def test_priorities_are_served_in_their_order(
-    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch, added_by: str
-) -> None:
-    """Others may name them in the data alone, as the worker document's example does."""
-    order: list[str] = []
-    all_done = asyncio.Event()
-
-    async def process(job: Job) -> Mapping[str, Any]:
-        order.append(job.id)
-        if len(order) == 4:
-            all_done.set()
-        return {}
-
-    only(monkeypatch, process)
-    await (_owe_each if added_by == "us" else _add_each)(resources)
-    # Urgent ones would else begin beside the one slot, and the order be that of two.
-    one_slot = settings.model_copy(update={"worker_concurrency": 1, "high_priority_concurrency": 0})
-    async with worker(resources, one_slot):
-        async with asyncio.timeout(20):
-            await all_done.wait()
-    assert order == ["critical", "high", "normal", "low"]
-
-
-async def test_trouble_while_a_job_is_put_in_its_place_is_as_any_other(
-    resources: Resources, settings: FlakeGuardSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = asyncio.Event()
-
-    async def away(*_: object) -> None:
-        asked.set()
-        raise RedisConnectionError("gone for a moment")
-
-    monkeypatch.setattr(runner, "take_turn", away)
-    queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
-    await queue.add(PROCESS_RUN, {"priority": "low"}, {"jobId": "theirs"})
-    async with worker(resources, settings):
-        async with asyncio.timeout(20):
-            await asked.wait()
-    assert await queue.getJobState("theirs") == "delayed", "it waits as the table has it, and BullMQ fails it not"
-
-
-async def _owe_each(resources: Resources) -> None:
-    async with resources.database.transaction() as connection:
-        for priority in ("low", "normal", "high", "critical"):
-            await owe(
-                connection, queue=INGEST, name=PROCESS_RUN, job_id=priority, data={}, correlation_id=None,
-                priority=priority,
-            )  # fmt: skip
-    await Relay(resources, Publisher(resources.redis)).relay_once()
-
-
-async def _add_each(resources: Resources) -> None:
-    queue = Queue(bullmq_name(INGEST), {"connection": resources.redis, "prefix": PREFIX})
-    for priority in ("low", "normal", "high", "critical"):
-        await queue.add(PROCESS_RUN, {"priority": priority}, {"jobId": priority})
 
 
 _DIES = """
