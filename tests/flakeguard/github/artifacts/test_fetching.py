@@ -1,93 +1,22 @@
 """From a run at GitHub to verdicts, exactly once, whatever dies in between."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from tests.github import faults
-from tests.github.fake import WHEN, FakeGitHub, Repository
+from tests.github.fake import FakeGitHub, Repository
 
-from flakeguard.analysis.analyzing import analyze_ingestion
-from flakeguard.analysis.config import AnalysisConfig
 from flakeguard.github.api import GitHub
-from flakeguard.github.artifacts.choosing import ArtifactRules
-from flakeguard.github.artifacts.fetching import Limits, mark_failed, process_run
-from flakeguard.github.artifacts.unpacking import BrokenArtifactError
-from flakeguard.github.errors import GitHubAwayError, HalfArtifactError
-from flakeguard.github.publishing.owing import owe_publication
-from flakeguard.ingestion.processing import process_upload
+from flakeguard.github.artifacts.fetching import mark_failed
+from flakeguard.github.errors import GitHubAwayError
 from flakeguard.worker.errors import InvalidJobError
-from flakeguard.worker.jobs import RunsIngestJobData
-from flakeguard.worker.outbox import owe
 from fluxbase.resources import Resources
 
-from ...conftest import Tenant
-from ...uploads import FAIL, PASS, report, zipped
+from ...uploads import PASS, report, zipped
 from ..conftest import INSTALLATION, REPOSITORY
+from .fetched import JUNIT, STARTED, at, carry_out, fetch, rows, wanted
 
-STARTED = datetime.fromisoformat(WHEN)
-JOB = f"run-{INSTALLATION}-{REPOSITORY}-1000-1"
-JUNIT = zipped(
-    {"a/TEST-cart.xml": report({"adds": FAIL, "pays": PASS}), "trace.bin": b"\0" * 9, "pom.xml": b"<project/>"}
-)
-
-
-@pytest.fixture(autouse=True)
-async def bound(resources: Resources, tenant: Tenant) -> None:
-    async with resources.database.transaction() as connection:
-        organization = tenant.project.organization_id
-        await connection.execute(
-            "INSERT INTO github_installations (id, account_id, account_login, organization_id, bound_at)"
-            " VALUES ($1, 99, 'acme', $2, now())", INSTALLATION, organization,
-        )  # fmt: skip
-        await connection.execute(
-            "INSERT INTO github_repositories (id, installation_id, organization_id, full_name, project_id)"
-            " VALUES ($1, $2, $3, 'acme/shop', $4)", REPOSITORY, INSTALLATION, organization, tenant.project.id,
-        )  # fmt: skip
-        await owe(connection, queue="runs:ingest", name="process-run", job_id=JOB, data={}, correlation_id="hook")
-
-
-def wanted(attempt: int = 1, repo: str = "shop", installation: int = INSTALLATION, **more: object) -> RunsIngestJobData:
-    return RunsIngestJobData.of("process-run", {
-        "workflowRunId": 1000, "runAttempt": attempt, "priority": "normal", "correlationId": "hook",
-        "repository": {"owner": "acme", "repo": repo, "installationId": installation, **more},
-    })  # fmt: skip
-
-
-@pytest.fixture
-def shop(fake: FakeGitHub) -> Repository:
-    """The repository at GitHub, with a run of one job."""
-    made = fake.add_repository("acme/shop", REPOSITORY, INSTALLATION)
-    fake.add_run(made, 1000, head_branch="topic")
-    fake.add_job(made, 1000, "unit", completed_at=at(minutes=5))
-    return made
-
-
-def at(**later: int) -> str:
-    """GitHub's time, so long after the run began."""
-    return f"{STARTED + timedelta(**later):%Y-%m-%dT%H:%M:%SZ}"
-
-
-async def fetch(resources: Resources, github: GitHub, data: RunsIngestJobData | None = None) -> dict[str, Any]:
-    return dict(await process_run(
-        resources.database, github.installation, data or wanted(), job_id=JOB, limits=Limits(ArtifactRules())
-    ))  # fmt: skip
-
-
-async def rows(resources: Resources, query: str) -> list[tuple]:
-    async with resources.database.transaction() as connection:
-        return [tuple(row) for row in await connection.fetch(query)]
-
-
-async def carry_out(resources: Resources) -> None:
-    """What the worker would do with the uploads that are owed."""
-    for (ingestion,) in await rows(resources, "SELECT id FROM ingestions WHERE state <> 'analyzed'"):
-        await process_upload(resources.database, ingestion, job_id=f"upload-{ingestion}", now=resources.now)
-        await analyze_ingestion(
-            resources.database, ingestion, job_id=f"analyze-{ingestion}", config=AnalysisConfig(), now=resources.now,
-            owe_next=(owe_publication,),
-        )  # fmt: skip
+pytestmark = pytest.mark.usefixtures("bound")
 
 
 async def test_a_run_becomes_attempts_and_owes_its_publication(
@@ -176,133 +105,6 @@ async def test_legs_of_a_matrix_with_long_values_stay_two(
     assert len({variant for _, variant, _ in told}) == 2
     assert all(len(variant) <= 500 for _, variant, _ in told)
     assert [ended for _, _, ended in told] == [STARTED + timedelta(minutes=5), STARTED + timedelta(minutes=6)]
-
-
-async def test_half_a_zip_is_fetched_again_and_a_broken_one_is_not(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    number = fake.add_artifact(shop, 1000, "junit", b"")
-    fake.faults.on(faults.STORED, faults.unmeasured(), times=4)
-    for shop.zips[number] in (JUNIT[: len(JUNIT) // 2], JUNIT[:3], b""):
-        with pytest.raises(HalfArtifactError, match="ends before"):
-            await fetch(resources, github)
-    shop.zips[number] = b"<html>Unicorn!</html>"
-    with pytest.raises(BrokenArtifactError, match="no ZIP"):
-        await fetch(resources, github)
-    shop.zips[number] = JUNIT[: len(JUNIT) // 2]
-    with pytest.raises(BrokenArtifactError, match="whole"):  # as much as the storage says that there is
-        await fetch(resources, github)
-    shop.artifacts.clear()
-    broken = bytearray(JUNIT)
-    broken[broken.rindex(b"PK\x01\x02") : broken.rindex(b"PK\x01\x02") + 4] = b"XXXX"
-    fake.add_artifact(shop, 1000, "junit-bad", bytes(broken))
-    fake.add_artifact(shop, 1000, "junit", JUNIT)
-    with pytest.raises(BrokenArtifactError, match="junit-bad"):
-        await fetch(resources, github)
-    assert await rows(resources, "SELECT state FROM github_runs") == [("failed",)]
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]  # what is good is kept
-    assert len(await rows(resources, f"SELECT 1 FROM outbox WHERE job_id = '{JOB}'")) == 1  # for the dead letter
-
-
-async def test_what_does_not_arrive_keeps_no_other_back(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    for name in ("junit-a", "junit-b", "junit-c", "junit-d"):
-        fake.add_artifact(shop, 1000, name, JUNIT)
-    fake.faults.on(faults.STORED, faults.half(), times=1)  # the first one's
-    with pytest.raises(GitHubAwayError):
-        await fetch(resources, github)
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(3,)]
-    await fetch(resources, github)
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(4,)]
-    assert await rows(resources, "SELECT state FROM github_runs") == [("stored",)]
-
-
-async def test_a_zip_that_stays_half_keeps_no_other_back(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    """The storage does not say how much there is, so that it may be the network's fault: it is asked for again."""
-    fake.add_artifact(shop, 1000, "junit-a", JUNIT[: len(JUNIT) // 2])
-    fake.add_artifact(shop, 1000, "junit-b", JUNIT)
-    fake.faults.on(faults.STORED, faults.unmeasured(), times=1)
-    with pytest.raises(HalfArtifactError, match="junit-a"):
-        await fetch(resources, github)
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]
-
-
-async def test_a_half_zip_between_two_that_do_not_arrive_is_an_answer(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    for name, packed in (("a", JUNIT), ("b", JUNIT[: len(JUNIT) // 2]), ("c", JUNIT), ("d", JUNIT)):
-        fake.add_artifact(shop, 1000, f"junit-{name}", packed)
-    for fault in (faults.half(), faults.unmeasured(), faults.half()):
-        fake.faults.on(faults.STORED, fault, times=1)
-    with pytest.raises(GitHubAwayError):
-        await fetch(resources, github)
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(1,)]
-
-
-async def test_two_in_a_row_that_do_not_arrive_are_githubs_trouble(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    for name in ("junit-a", "junit-b", "junit-c"):
-        fake.add_artifact(shop, 1000, name, JUNIT)
-    fake.faults.on(faults.STORED, faults.half(), times=2)
-    with pytest.raises(GitHubAwayError):
-        await fetch(resources, github)
-    assert await rows(resources, "SELECT count(*) FROM ingestions") == [(0,)]
-
-
-async def test_names_that_lead_out_are_refused_and_the_rest_is_kept(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    packed = zipped({"../../etc/cron.xml": report({"a": PASS}), "good.xml": report({"b": PASS})})
-    fake.add_artifact(shop, 1000, "junit", packed)
-    told = await fetch(resources, github)
-    assert told["passedOver"] == ["junit: ../../etc/cron.xml: the name leads out of the archive"]
-
-
-def _encrypted() -> bytes:
-    packed = bytearray(zipped({"r.xml": report({"a": PASS})}))
-    packed[6] |= 1
-    packed[packed.index(b"PK\x01\x02") + 8] |= 1
-    return bytes(packed)
-
-
-@pytest.mark.parametrize(
-    ("bad", "led", "why"),
-    [
-        (zipped({"bomb.xml": b"<testsuite>" + b" " * (64 * 1024 * 1024)}), None, "250 times"),
-        (_encrypted(), None, "encrypted"),
-        (JUNIT, "ftp://nowhere.example/1", "leads to no https address"),
-    ],
-    ids=["bomb", "encrypted", "refused"],
-)
-async def test_one_artifact_that_cannot_be_had_does_not_keep_the_others_away(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub, bad: bytes, led: str | None, why: str
-) -> None:
-    number = fake.add_artifact(shop, 1000, "junit-bad", bad)
-    fake.add_artifact(shop, 1000, "junit-good", zipped({"g.xml": report({"b": PASS})}))
-    if led is not None:
-        fake.fail(f"/artifacts/{number}/zip", status=302, headers={"location": led})
-    with pytest.raises(BrokenArtifactError, match=why):
-        await fetch(resources, github)
-    await carry_out(resources)
-    assert await rows(resources, "SELECT tests FROM test_runs") == [(1,)]
-
-
-async def test_artifacts_that_are_gone_or_absent_leave_the_run_empty(
-    resources: Resources, fake: FakeGitHub, shop: Repository, github: GitHub
-) -> None:
-    fake.add_artifact(shop, 1000, "junit", JUNIT)
-    fake.faults.on("/zip$", faults.expired())
-    told = await fetch(resources, github)
-    assert (told["state"], told["passedOver"]) == ("empty", ["junit: GitHub has deleted it"])
-    fake.fail("/artifacts$", status=404)
-    assert (await fetch(resources, github))["state"] == "empty"
-    shop.artifacts.clear()
-    fake.add_artifact(shop, 1000, "junit", zipped({"x.xml": b"<coverage/>"}))
-    assert (await fetch(resources, github))["passedOver"] == ["junit: no report in it"]
 
 
 async def test_a_reruns_artifacts_are_told_from_the_first_attempts(

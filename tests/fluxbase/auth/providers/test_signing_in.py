@@ -1,123 +1,16 @@
-"""Signing in by a provider: a real OpenID Connect server beside us, and a GitHub of our own."""
+"""Signing in by a provider."""
 
-import asyncio
-import base64
-import hashlib
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
-from oidc_provider_mock import User, run_server_in_thread
 
 from fluxbase.auth import access_tokens
-from fluxbase.auth.providers import configured
-from fluxbase.auth.providers.model import Endpoints
-from fluxbase.settings import OAuthProvider, SignupPolicy
+from fluxbase.settings import SignupPolicy
 
-from ..serving import PASSWORD, bearer, client_for
+from ...serving import PASSWORD, bearer, client_for
+from .travelling import AUTH, confirmed_ada, consent, leave, sign_in
 
-AUTH = "/api/v1/auth"
 SECRET = "a secret for tests only, long enough for HS256"
-PEOPLE = (
-    User(sub="ada", claims={"email": "ada@example.com", "email_verified": True, "name": "Ada"}),
-    User(sub="ada-too", claims={"email": "Ada@Example.com", "email_verified": True}),
-    User(sub="eve", claims={"email": "ada@example.com", "email_verified": False}),
-    User(sub="nobody", claims={}),
-)
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    with run_server_in_thread(user_claims=PEOPLE, require_nonce=True) as server:
-        yield f"http://localhost:{server.server_port}"
-
-
-class FakeGitHub(BaseHTTPRequestHandler):
-    """As much of GitHub as we ask for. It holds us to PKCE: the code is the challenge itself."""
-
-    verified = True
-
-    def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
-        digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
-        right = base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == form["code"][0]
-        self._answer({"access_token": "gho_x", "token_type": "bearer"} if right else {"error": "bad_verification_code"})
-
-    def do_GET(self) -> None:
-        assert self.headers["authorization"] == "Bearer gho_x"
-        other = {"email": "other@example.com", "primary": False, "verified": True}
-        mine = {"email": "ada@example.com", "primary": True, "verified": self.verified}
-        self._answer([other, mine] if self.path.endswith("/emails") else {"id": 4711, "login": "ada", "name": None})
-
-    def _answer(self, body: object) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def github(monkeypatch) -> Iterator[type[FakeGitHub]]:
-    handler = type("Handler", (FakeGitHub,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    base = f"http://127.0.0.1:{server.server_port}"
-    endpoints = Endpoints(f"{base}/login/oauth/authorize", f"{base}/login/oauth/access_token", f"{base}/user")
-    monkeypatch.setattr(configured, "GITHUB_ENDPOINTS", endpoints)
-    yield handler
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def app(app, issuer):
-    app.state.settings = app.state.settings.model_copy(
-        update={
-            "signin_attempts_per_minute": 1000,
-            "redirect_urls": ("https://app.example.com/back",),
-            "oauth_providers": {
-                "oidc": OAuthProvider(client_id="us", client_secret="ours", issuer=issuer),
-                "github": OAuthProvider(client_id="us", client_secret="ours"),
-                "gone": OAuthProvider(client_id="us", client_secret="ours", issuer="http://127.0.0.1:1"),
-            },
-        }
-    )
-    return app
-
-
-async def leave(client, provider="oidc", **query) -> str:
-    answer = await client.get(f"{AUTH}/oauth/{provider}/authorize", params=query)
-    assert answer.status_code == 302, answer.text
-    return answer.headers["location"]
-
-
-async def consent(url: str, sub: str) -> str:
-    """What the provider answers the person's yes with: the way back, as a path of ours."""
-    async with httpx.AsyncClient() as browser:
-        answer = await browser.post(url, data={"sub": sub})
-    back = urlsplit(answer.headers["location"])
-    assert (back.scheme, back.netloc) == ("http", "testserver")
-    return f"{back.path}?{back.query}"
-
-
-async def sign_in(client, sub="ada", **query):
-    return await client.get(await consent(await leave(client, **query), sub))
-
-
-async def confirmed_ada(client, owner) -> dict:
-    answer = await client.post(f"{AUTH}/signup", json={"email": "ada@example.com", "password": PASSWORD})
-    client.cookies.clear()
-    await owner.execute("UPDATE auth.users SET email_confirmed_at = now()")
-    return answer.json()
 
 
 async def test_a_new_person_gets_an_account(client, owner):
@@ -233,74 +126,6 @@ async def test_deleting_identities_by_sql_takes_them_away_at_once(client, owner)
     assert (await sign_in(client)).status_code == 200  # whoever has no account any more is new
 
 
-async def test_a_user_connects_and_disconnects(client, ada):
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    back = await consent(begun.json()["url"], "eve")  # any address: the person is signed in already
-    assert (await client.get(back)).json() == {"connected": True}
-    assert (await sign_in(client, "eve")).json()["user"]["id"] == ada["user"]["id"]
-    client.cookies.clear()
-    [identity] = (await client.get(f"{AUTH}/identities", headers=bearer(ada))).json()
-    gone = await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(ada))
-    assert gone.status_code == 204
-    assert (await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(ada))).status_code == 404
-    assert (await sign_in(client, "eve")).json()["code"] == "IDENTITY_REVOKED"
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    assert (await client.get(await consent(begun.json()["url"], "eve"))).json() == {"connected": True}
-    client.cookies.clear()
-    assert (await sign_in(client, "eve")).status_code == 200
-
-
-async def test_what_a_stolen_session_began_ends_with_it(client, owner):
-    """Else the thief would come back by an identity of their own after everything was taken away from them."""
-    ada = await confirmed_ada(client, owner)
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    back = await consent(begun.json()["url"], "eve")
-    await owner.execute("DELETE FROM auth.sessions; DELETE FROM auth.identities")
-    answer = await client.get(back)
-    assert (answer.status_code, answer.json()["code"]) == (401, "SESSION_ENDED")
-    assert await owner.fetchval("SELECT count(*) FROM auth.identities") == 0
-
-
-async def test_a_connection_waits_for_a_change_of_password_and_is_in_nobodys_way(client, owner):
-    """Both hold the account and its session; in another order they would wait for each other, and one be thrown out."""
-    ada = await confirmed_ada(client, owner)
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    back = await consent(begun.json()["url"], "eve")
-    async with owner.transaction():
-        await owner.execute("UPDATE auth.users SET encrypted_password = 'another'")
-        connecting = asyncio.create_task(client.get(back))
-        waits = """SELECT EXISTS (SELECT FROM pg_stat_activity
-                   WHERE datname = current_database() AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"""
-        while not await owner.fetchval(waits):  # noqa: ASYNC110 -- what is waited for is in PostgreSQL
-            await asyncio.sleep(0.01)
-        await owner.execute("DELETE FROM auth.sessions")
-    answer = await connecting
-    assert (answer.status_code, answer.json()["code"]) == (401, "SESSION_ENDED")
-
-
-async def test_an_identity_has_one_account(client, ada, owner):
-    await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ada), json={})
-    await client.get(await consent(begun.json()["url"], "eve"))
-    client.cookies.clear()
-    ben = (await client.post(f"{AUTH}/signup", json={"email": "ben@example.com", "password": PASSWORD})).json()
-    client.cookies.clear()
-    begun = await client.post(f"{AUTH}/identities/oidc", headers=bearer(ben), json={})
-    taken = await client.get(await consent(begun.json()["url"], "eve"))
-    assert (taken.status_code, taken.json()["code"]) == (409, "IDENTITY_TAKEN")
-    assert (await client.get(f"{AUTH}/identities", headers=bearer(ben))).json() == []
-
-
-async def test_the_only_way_in_stays(client):
-    body = (await sign_in(client)).json()
-    client.cookies.clear()
-    [identity] = (await client.get(f"{AUTH}/identities", headers=bearer(body))).json()
-    refused = await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(body))
-    assert (refused.status_code, refused.json()["code"]) == (409, "LAST_WAY_IN")
-    assert (await client.patch(f"{AUTH}/user", headers=bearer(body), json={"password": PASSWORD})).status_code == 200
-    assert (await client.delete(f"{AUTH}/identities/{identity['id']}", headers=bearer(body))).status_code == 204
-
-
 async def test_back_to_a_page_of_ours_with_the_cookie(client):
     answer = await sign_in(client, redirect_to="/projects?x=1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/projects?x=1")
@@ -352,28 +177,6 @@ async def test_unknown_providers_and_those_that_are_away(client):
     away = await client.get(f"{AUTH}/oauth/gone/authorize")
     assert (away.status_code, away.json()["code"]) == (503, "PROVIDER_UNAVAILABLE")
     assert [one["name"] for one in (await client.get(f"{AUTH}/oauth/providers")).json()] == ["oidc", "github", "gone"]
-
-
-async def github_back(client) -> str:
-    query = {name: values[0] for name, values in parse_qs(urlsplit(await leave(client, "github")).query).items()}
-    assert query["scope"] == "read:user user:email"
-    assert "nonce" not in query
-    return f"{AUTH}/oauth/github/callback?state={query['state']}&code={query['code_challenge']}"
-
-
-async def test_github_vouches_for_its_primary_address(client, github, owner):
-    answer = await client.get(await github_back(client))
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["user"]["email"] == "ada@example.com"
-    row = await owner.fetchrow("SELECT provider, provider_id FROM auth.identities")
-    assert dict(row) == {"provider": "github", "provider_id": "4711"}
-
-
-async def test_github_without_a_verified_address_or_the_right_verifier(client, github):
-    github.verified = False
-    assert (await client.get(await github_back(client))).json()["code"] == "PROVIDER_EMAIL_UNVERIFIED"
-    wrong = (await github_back(client))[:-1] + "~"
-    assert (await client.get(wrong)).json()["code"] == "PROVIDER_REFUSED"
 
 
 @pytest.mark.parametrize(
